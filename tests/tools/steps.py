@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -128,9 +129,10 @@ def run_logged(
         raise
 
 
-def show_tail(log: Path, lines: int = 40) -> None:
-    """The end of a log, indented, so that it can't be taken for a result of ours."""
+def show_tail(log: Path, lines: int = 40, worth_reading: re.Pattern[str] | None = None) -> None:
+    """The end of a log (of the lines worth reading, where there are any), indented, so that no line passes for ours."""
     text = log.read_text(errors="replace").splitlines()
-    say(f"   the last lines of {log.relative_to(REPO)}:")
-    for line in text[-lines:]:
+    chosen = [line for line in text if worth_reading and worth_reading.search(line)]
+    say(f"   the {'faults' if chosen else 'last lines'} in {log.relative_to(REPO)}:")
+    for line in (chosen or text)[-lines:]:
         say(f"   | {line}")

@@ -1,0 +1,53 @@
+"""Write the reference of modules, filters and roles into docs/reference, out of their own documentation.
+
+With --check, nothing is written; the exit status says whether what is there is what would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from steps import REPO, say, tool_env
+
+REFERENCE = REPO / "docs" / "reference"
+
+
+def generate(target: Path) -> int:
+    argv = ["antsibull-docs", "collection", "--use-current", "--fail-on-error", "--squash-hierarchy"]
+    argv += ["--output-format", "simplified-rst", "--dest-dir", str(target), "dgxspark.sglang"]
+    env = tool_env(ANSIBLE_COLLECTIONS_PATH=str(REPO / ".collections"))
+    return subprocess.run(argv, cwd=REPO, env=env, check=False).returncode
+
+
+def differences(there: Path, wanted: Path) -> list[str]:
+    names = {path.name for folder in (there, wanted) if folder.is_dir() for path in folder.glob("*.rst")}
+    _, differ, missing = filecmp.cmpfiles(there, wanted, sorted(names), shallow=False)
+    return sorted([*differ, *missing])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="only say whether docs/reference is up to date")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder) / "reference"
+        wanted.mkdir()
+        if generate(wanted) != 0:
+            return 1
+        changed = differences(REFERENCE, wanted)
+        if not options.check:
+            shutil.rmtree(REFERENCE, ignore_errors=True)
+            shutil.copytree(wanted, REFERENCE)
+    for name in changed:
+        say(f"   {'differs' if options.check else 'written'}: docs/reference/{name}")
+    return 1 if options.check and changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
