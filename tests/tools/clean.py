@@ -30,7 +30,7 @@ def main() -> int:
         else:
             continue
         say(f"   {name}")
-    for place, folders, _ in os.walk(REPO):
+    for place, folders, _files in os.walk(REPO):
         folders[:] = [name for name in folders if name not in FOREIGN]
         if "__pycache__" in folders:
             folders.remove("__pycache__")

@@ -41,9 +41,8 @@ def main() -> int:
             env.pop("ANSIBLE_NOCOLOR", None)
         code = subprocess.run(argv, cwd=REPO, env=env, stdin=subprocess.DEVNULL, check=False).returncode
         if code != 0:
-            say(
-                f"\ndemo: FAILED at {title!r} with {code} after {clock(time.monotonic() - started)}; `make clean` undoes it"
-            )
+            say(f"\ndemo: FAILED after {clock(time.monotonic() - started)}: {title} ended with {code}.")
+            say("`make clean` removes what it made; running it again goes on from here.")
             return 1
         say(f"   [{clock(time.monotonic() - began)}]")
     say(ENDING.format(inventory=LAB_INVENTORY))

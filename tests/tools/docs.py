@@ -27,7 +27,7 @@ def generate(target: Path) -> int:
 
 def differences(there: Path, wanted: Path) -> list[str]:
     names = {path.name for folder in (there, wanted) if folder.is_dir() for path in folder.glob("*.rst")}
-    _, differ, missing = filecmp.cmpfiles(there, wanted, sorted(names), shallow=False)
+    _same, differ, missing = filecmp.cmpfiles(there, wanted, sorted(names), shallow=False)
     return sorted([*differ, *missing])
 
 

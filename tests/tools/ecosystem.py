@@ -55,7 +55,7 @@ class Tree:
     top: Path
 
     def env(self, **extra: str) -> dict[str, str]:
-        return tool_env(ANSIBLE_COLLECTIONS_PATH=str(self.root), **extra)
+        return tool_env(VENV, ANSIBLE_COLLECTIONS_PATH=str(self.root), **extra)
 
 
 @dataclass(frozen=True)
