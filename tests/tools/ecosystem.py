@@ -76,7 +76,8 @@ class Result:
 def copy_tree(root: Path) -> Tree:
     top = root / COLLECTION
     listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        # A checkout may belong to another user than the one who tests it.
+        ["git", "-c", f"safe.directory={REPO}", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=REPO,
         capture_output=True,
         text=True,
