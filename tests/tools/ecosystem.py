@@ -136,7 +136,7 @@ def sanity(tree: Tree) -> Outcome:
 
 
 def ansible_lint(tree: Tree) -> Outcome:
-    argv = ["ansible-lint", "--offline", "--profile", "production", "--strict", "--nocolor", "-p"]
+    argv = ["ansible-lint", "--offline", "--profile", "production", "--strict", "--nocolor", "--format", "pep8"]
     return run_logged("ecosystem-ansible-lint", argv, cwd=tree.top, env=tree.env())
 
 
