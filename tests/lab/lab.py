@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Simulated DGX Sparks on one Linux machine; see README.md beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from sparklab import config, debian, engine, images, inventory, model, network, nodes, registry, ui
+
+
+def up(count: int) -> None:
+    """Bring up the lab with at least `count` nodes; what already runs is kept."""
+    debian.install_packages()
+    engine.start()
+    network.ensure()
+    keys_are_new = registry.ensure_certificates()
+    node_image = images.node()
+    engine_images = images.engines()
+    registry.start(restart=keys_are_new)
+    for name, image in engine_images.items():
+        registry.publish(name, image)
+    model_archive = model.ensure(engine_images[config.OLDEST_ENGINE])
+    nodes.ensure(count, node_image, model_archive)
+    inventory.write(count)
+    status()
+
+
+def reset(count: int | None) -> None:
+    """Give the running nodes (or `count` of them) back bare: no pulled image, no container, no change."""
+    count = count or len(nodes.existing()) or 2
+    nodes.remove()
+    up(count)
+
+
+def down() -> None:
+    """Stop and remove everything that runs; caches stay."""
+    if engine.running():
+        nodes.remove()
+        network.remove_networks()
+    registry.stop()
+    engine.stop()
+    network.remove_leftovers()
+    ui.say("the lab is down; its caches stay in " + str(config.DATA))
+
+
+def clean() -> None:
+    """Remove everything that the lab made."""
+    down()
+    engine.remove_data()
+    inventory.remove()
+    packages = ", ".join(config.HOST_PACKAGES)
+    ui.say(f"removed {config.DATA}; what apt installed stays ({packages})")
+
+
+def status() -> None:
+    """One screen about what runs."""
+    ui.say(f"engine    {engine.summary()}")
+    ui.say(f"registry  {registry.summary()}")
+    for line in nodes.summary() if engine.running() else []:
+        ui.say(line)
+
+
+def arguments() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="lab.py", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    count = {"type": int, "choices": sorted(config.CLUSTERS), "help": "number of simulated Sparks"}
+    commands.add_parser("up", help="bring up the lab, build what is missing").add_argument("--nodes", default=2, **count)
+    commands.add_parser("reset", help="nodes back to bare").add_argument("--nodes", **count)
+    commands.add_parser("down", help="stop everything, keep the caches")
+    commands.add_parser("clean", help="down, and remove every file of the lab")
+    commands.add_parser("status", help="what runs")
+    commands.add_parser("registry", help="stop or start the registry alone").add_argument("action", choices=["stop", "start"])
+    into = commands.add_parser("exec", help="run a command as root in a node")
+    into.add_argument("node")
+    into.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD")
+    hosts = commands.add_parser("inventory", help="write an Ansible inventory")
+    hosts.add_argument("--nodes", default=2, **count)
+    hosts.add_argument("--file", type=Path, help="default: inventories/lab/hosts.yml")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Dispatch one command."""
+    args = arguments()
+    if os.geteuid() != 0:
+        ui.say("the lab needs root: it runs a container engine and bridges of its own")
+        return 1
+    try:
+        if args.command == "up":
+            up(args.nodes)
+        elif args.command == "reset":
+            reset(args.nodes)
+        elif args.command == "down":
+            down()
+        elif args.command == "clean":
+            clean()
+        elif args.command == "status":
+            status()
+        elif args.command == "registry":
+            registry.start() if args.action == "start" else registry.stop()
+        elif args.command == "exec":
+            return nodes.execute(args.node, [word for word in args.argv if word != "--"] or ["bash"])
+        else:
+            inventory.write(args.nodes, args.file)
+    except ui.LabError as error:
+        ui.say(f"FAILED: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

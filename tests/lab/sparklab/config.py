@@ -1,0 +1,83 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names, addresses and paths of the lab. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+REPOSITORY = HERE.parent.parent
+
+DATA = Path("/var/lib/dgxspark-lab")  # everything that is kept: caches, images, keys, logs
+RUN = Path("/run/dgxspark-lab")  # sockets and pid files of what runs now
+LOGS = DATA / "log"
+BUILD = DATA / "build"
+SSH_KEY = DATA / "ssh" / "id_ed25519"
+KNOWN_HOSTS = DATA / "ssh" / "known_hosts"
+
+HOST_PACKAGES = ("docker.io", "docker-registry", "iptables", "mmdebstrap", "openssl", "openssh-client")
+USER = "spark"
+SSH_PORTS = (22, 2222)
+LABEL = "dgxspark-lab"
+
+# What one inventory of N nodes calls its only cluster.
+CLUSTERS = {1: "solo", 2: "pair", 4: "quad"}
+
+
+@dataclass(frozen=True)
+class Network:
+    """One bridge of the lab; `interface` is what a Spark calls its end."""
+
+    name: str
+    prefix: str
+    interface: str
+    mtu: int
+    internal: bool
+
+    @property
+    def bridge(self) -> str:
+        return self.name
+
+    @property
+    def subnet(self) -> str:
+        return f"{self.prefix}.0/24"
+
+    @property
+    def gateway(self) -> str:
+        return f"{self.prefix}.1"
+
+    def address(self, index: int) -> str:
+        """Address of node `index` (1, 2, ...): .11, .12, ..."""
+        return f"{self.prefix}.{10 + index}"
+
+
+MANAGEMENT = Network("sparklab-mgmt", "10.254.88", "enP7s7", 1500, internal=False)
+RAILS = (
+    Network("sparklab-rail1", "192.168.100", "enp1s0f1np1", 9000, internal=True),
+    Network("sparklab-rail2", "192.168.101", "enP2p1s0f1np1", 9000, internal=True),
+)
+NETWORKS = (MANAGEMENT, *RAILS)
+
+REGISTRY_ADDRESS = MANAGEMENT.gateway
+# Docker Hub's own names: with them, a node's untouched Docker pulls `lmsysorg/sglang` from the lab.
+REGISTRY_NAMES = ("registry-1.docker.io", "auth.docker.io", "index.docker.io", "docker.io")
+
+# Public image name -> SGLang version inside.
+ENGINES = {"lmsysorg/sglang:v0.5.23": "0.5.23", "lmsysorg/sglang:spark": "0.5.4.post2"}
+DEFAULT_ENGINE = "lmsysorg/sglang:v0.5.23"
+# What the oldest transformers saves, all of them load.
+OLDEST_ENGINE = "lmsysorg/sglang:spark"
+# SGLang asks for it with dependencies that exist for CUDA only, so it is installed without any.
+XGRAMMAR = {"0.5.23": "0.2.7", "0.5.4.post2": "0.1.25"}
+TORCH = "2.13.0"
+PYTHON = "3.11"
+
+MODEL = "lab/tiny-llama"
+MODEL_ROOT = f"/home/{USER}/ai/models"
+
+
+def node_name(index: int) -> str:
+    return f"spark-{index:02d}"

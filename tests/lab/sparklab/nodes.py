@@ -1,0 +1,139 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated Sparks: containers with systemd, sshd and a Docker Engine of their own."""
+
+from __future__ import annotations
+
+import io
+import socket
+import subprocess
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+
+from . import config, engine, ui
+
+HOST_KEYS = config.DATA / "ssh" / "hosts"
+ALL = {config.node_name(index): index for index in range(1, max(config.CLUSTERS) + 1)}
+
+
+def existing() -> list[str]:
+    """Names of the nodes that the engine knows, running or not."""
+    return sorted(
+        engine.query("ps", "--all", f"--filter=label={config.LABEL}=node", "--format={{.Names}}").split()
+    )
+
+
+def ensure(count: int, image: str, model_archive: bytes) -> None:
+    """At least `count` nodes run from `image`; what runs already stays as it is."""
+    wanted = [name for name, index in ALL.items() if index <= count]
+    have = existing()
+    outdated = [name for name in have if engine.query("inspect", "--format={{.Config.Image}}", name) != image]
+    if outdated:
+        with ui.step(f"remove {' '.join(outdated)}: made from an older image"):
+            _remove(outdated)
+    missing = [name for name in wanted if name not in have or name in outdated]
+    stopped = [n for n in wanted if n not in missing and engine.query("inspect", "-f={{.State.Running}}", n) != "true"]
+    if missing or stopped:
+        with ui.step("start " + " ".join(sorted(missing + stopped))), ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: _create(name, image, model_archive), missing))
+            for name in missing + stopped:
+                engine.docker("start", name)
+            list(pool.map(_wait, missing + stopped))
+    write_known_hosts()
+
+
+def remove() -> None:
+    """Remove all nodes with what their engines held."""
+    if names := existing():
+        with ui.step(f"remove {' '.join(names)}"):
+            _remove(names)
+
+
+def execute(name: str, argv: list[str]) -> int:
+    """Run a command as root in a node, on this terminal."""
+    return subprocess.run(engine.command("exec", "--interactive", name, *argv), check=False).returncode
+
+
+def summary() -> list[str]:
+    """Lines for status."""
+    lines = []
+    for name in existing():
+        state = engine.query("inspect", "--format={{.State.Status}}, pid {{.State.Pid}}", name)
+        addresses = " ".join(network.address(ALL[name]) for network in config.NETWORKS)
+        inside = engine.query("exec", name, "docker", "ps", "--format={{.Names}}").split()
+        lines.append(f"{name}  {state}, {addresses}, containers: {' '.join(inside) or 'none'}")
+    if lines:
+        first = config.MANAGEMENT.address(1)
+        lines.append(f"ssh -i {config.SSH_KEY} -o UserKnownHostsFile={config.KNOWN_HOSTS} {config.USER}@{first}")
+    return lines
+
+
+def write_known_hosts() -> None:
+    """Host keys of all possible nodes, under their management addresses and both ports."""
+    lines = []
+    for name, index in ALL.items():
+        public = (_host_key(name) / "ssh_host_ed25519_key.pub").read_text().split()
+        address = config.MANAGEMENT.address(index)
+        hosts = ",".join([address, *(f"[{address}]:{port}" for port in config.SSH_PORTS if port != 22)])
+        lines.append(f"{hosts} {public[0]} {public[1]}\n")
+    config.KNOWN_HOSTS.write_text("".join(lines))
+
+
+def _host_key(name: str):  # noqa: ANN202
+    """A node keeps its host key when it is made anew, as a reinstalled one that restores its keys."""
+    folder = HOST_KEYS / name
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        ui.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder / "ssh_host_ed25519_key"])
+    return folder
+
+
+def _create(name: str, image: str, model_archive: bytes) -> None:
+    index = ALL[name]
+    engine.docker(
+        "create", f"--name={name}", f"--hostname={name}", f"--label={config.LABEL}=node", "--privileged",
+        "--cgroupns=private", "--restart=unless-stopped", "--shm-size=4g",
+        "--tmpfs=/run:exec,mode=755", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec,mode=1777",
+        # The node's engine needs a file system below it that is no overlay.
+        "--volume=/var/lib/docker", "--volume=/var/lib/containerd",
+        f"--network={config.MANAGEMENT.name}", f"--ip={config.MANAGEMENT.address(index)}",
+        *(f"--add-host={known}:{config.REGISTRY_ADDRESS}" for known in config.REGISTRY_NAMES),
+        *(f"--env=LAB_INTERFACE_{number}={network.address(index)}={network.interface}"
+          for number, network in enumerate(config.NETWORKS)),
+        image,
+    )  # fmt: skip
+    for rail in config.RAILS:
+        engine.docker("network", "connect", f"--ip={rail.address(index)}", rail.name, name)
+    for archive in (_host_key_archive(name), model_archive):
+        subprocess.run(engine.command("cp", "-", f"{name}:/"), input=archive, check=True, capture_output=True)
+
+
+def _host_key_archive(name: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path in sorted(_host_key(name).iterdir()):
+            archive.add(path, arcname=f"etc/ssh/{path.name}")
+    return buffer.getvalue()
+
+
+def _remove(names: list[str]) -> None:
+    engine.docker("rm", "--force", "--volumes", *names)
+
+
+def _wait(name: str) -> None:
+    """Wait until it has booted without a failed unit and ssh answers."""
+    ui.wait_for(f"{name}: systemd", lambda: engine.query("exec", name, "systemctl", "is-system-running", "--wait") or
+                "degraded" in engine.docker("exec", name, "systemctl", "is-system-running", check=False))  # fmt: skip
+    failed = engine.query("exec", name, "systemctl", "--failed", "--plain", "--no-legend")
+    if failed:
+        raise ui.LabError(f"{name}: failed units\n{failed}")
+    ui.wait_for(f"{name}: ssh", lambda: _open(config.MANAGEMENT.address(ALL[name])))
+
+
+def _open(address: str) -> bool:
+    try:
+        socket.create_connection((address, config.SSH_PORTS[0]), timeout=1).close()
+    except OSError:
+        return False
+    return True
