@@ -28,8 +28,8 @@ class AskError(Exception):
 
 def hostvars(inventory: str) -> dict[str, dict[str, object]]:
     """The variables of every host of the inventory."""
-    beside = Path(sys.executable).with_name("ansible-inventory")
-    command = str(beside) if beside.exists() else shutil.which("ansible-inventory")
+    of_checkout = Path(__file__).resolve().parents[2] / ".venv" / "bin" / "ansible-inventory"
+    command = str(of_checkout) if of_checkout.exists() else shutil.which("ansible-inventory")
     if not command:
         raise AskError("ansible-inventory is not on PATH; `make setup` installs it")
     listing = subprocess.run([command, "-i", inventory, "--list"], capture_output=True, text=True, check=False)

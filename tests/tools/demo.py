@@ -20,7 +20,7 @@ STEPS = (
 )
 ENDING = """
 The two nodes go on serving. What you may want next:
-   .venv/bin/python tests/lab/ask.py "Your question"
+   python3 tests/lab/ask.py "Your question"
    .venv/bin/ansible-playbook -i {inventory} site.yml   # again: changes nothing
    python3 tests/lab/lab.py down                        # stop the nodes, keep what was downloaded
    make clean                                           # remove everything that this made
