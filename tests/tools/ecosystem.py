@@ -36,7 +36,7 @@ wanted = [argument for argument in sys.argv[1:] if argument not in ("--no-setupt
 sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *wanted]))
 """
 # Where a log names its faults, they say more than its end.
-FAULT = re.compile(r"^(ERROR|FATAL): ")
+FAULT = re.compile(r"^(ERROR: |\[(WARNING|ERROR)\])")
 IMPORTER_SETTINGS = """\
 [galaxy-importer]
 run_ansible_doc = True

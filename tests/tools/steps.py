@@ -135,4 +135,4 @@ def show_tail(log: Path, lines: int = 40, worth_reading: re.Pattern[str] | None 
     chosen = [line for line in text if worth_reading and worth_reading.search(line)]
     say(f"   the {'faults' if chosen else 'last lines'} in {log.relative_to(REPO)}:")
     for line in (chosen or text)[-lines:]:
-        say(f"   | {line}")
+        say(f"   | {line[:300]}")
