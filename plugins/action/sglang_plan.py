@@ -1,0 +1,170 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Collect what the inventory and the nodes say, and let the kernel make the plan. Nothing is asked of a node here."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import yaml
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils import _fabric, _plan
+from ..module_utils._catalogue import merge
+from ..module_utils._errors import SparkError
+from ..module_utils._flags import FlagTable, parse_table
+from ..module_utils._observe import parse_probe
+from ..module_utils._placement import Node
+
+display = Display()
+
+SECRETS = ("api_key", "admin_api_key", "hf_token")
+CONTAINER = ("cache_dir", "state_dir", "restart_policy", "stop_timeout", "memory", "mounts")
+ARGUMENTS: dict[str, t.Any] = {
+    "stage": {"type": "str", "choices": ["draft", "plan"], "default": "draft"},
+    "strict": {"type": "bool", "default": True},
+    "catalogue": {"type": "path", "required": True},
+    "cluster": {"type": "str", "default": ""},
+    "instance": {"type": "str", "default": "sglang"},
+    "model": {"type": "str", "default": ""},
+    "models": {"type": "dict", "default": {}},
+    "images": {"type": "dict", "default": {}},
+    "image": {"type": "str", "default": ""},
+    "sglang": {"type": "str", "default": ""},
+    "port": {"type": "int", "default": 30000},
+    "dist_port": {"type": "int", "default": 50000},
+    "nodes": {"type": "int", "default": 0},
+    "gpus": {"type": "str", "choices": ["all", "none"], "default": "all"},
+    "transport": {"type": "str", "choices": [_fabric.RDMA, _fabric.SOCKET], "default": _fabric.RDMA},
+    "args": {"type": "dict", "default": {}},
+    "env": {"type": "dict", "default": {}},
+    "model_root": {"type": "str", "required": True},
+    "cache_dir": {"type": "str", "default": ""},
+    "state_dir": {"type": "str", "default": "/etc/dgxspark-sglang"},
+    "mounts": {"type": "list", "elements": "dict", "default": []},
+    "memory": {"type": "int", "default": 0},
+    "restart_policy": {"type": "str", "default": "unless-stopped"},
+    "stop_timeout": {"type": "int", "default": 60},
+    "start_timeout": {"type": "int", "default": 0},
+    "api_key": {"type": "str", "no_log": True},
+    "admin_api_key": {"type": "str", "no_log": True},
+    "hf_token": {"type": "str", "no_log": True},
+}
+
+
+class ActionModule(ActionBase):
+    """Makes the plan of this node's cluster. Every node of the cluster comes to the same one."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        self.task_vars = task_vars or {}
+        _, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            return {**result, "changed": False, **self._plan(args)}
+        except SparkError as error:
+            return {**result, "failed": True, **error.as_result()}
+
+    def _plan(self, args: dict[str, t.Any]) -> dict[str, t.Any]:
+        drafted = _plan.draft(self._request(args))
+        wanted = {
+            "image": drafted.image.name,
+            "model_path": drafted.model_path,
+            "ports": list(drafted.ports),
+            "nodes": [node.name for node in drafted.placement.nodes],
+        }
+        if args["stage"] == "draft":
+            return {"draft": wanted}
+        probes = {node.name: self._probe(node.name) for node in drafted.placement.nodes}
+        # In check mode an image that would be pulled is not there yet.
+        plan = _plan.finish(drafted, probes, strict=args["strict"] and not self._task.check_mode)
+        me = str(self.task_vars["inventory_hostname"])
+        if me == plan["head"] and args["strict"] and (self._task.check_mode or display.verbosity):
+            display.display("\n".join(plan["lines"]))
+        return {"draft": wanted, "plan": plan, "mine": self._mine(plan, me)}
+
+    @staticmethod
+    def _mine(plan: dict[str, t.Any], me: str) -> dict[str, t.Any]:
+        shared = {key: plan[key] for key in ("generation", "model", "nnodes")}
+        return {**shared, **plan["ranks"][me]} if me in plan["ranks"] else {}
+
+    def _request(self, args: dict[str, t.Any]) -> _plan.Request:
+        cluster, members = self._cluster(args["cluster"])
+        models, images, tables = load_catalogue(Path(args["catalogue"]))
+        passed_on = ("instance", "model", "image", "sglang", "port", "dist_port", "gpus", "transport", "args", "env")
+        return _plan.Request(
+            cluster=cluster,
+            nodes=tuple(self._node(name) for name in members),
+            models=merge(models, args["models"]),
+            images=merge(images, args["images"]),
+            tables=tables,
+            node_count=args["nodes"],
+            model_root=args["model_root"].rstrip("/"),
+            start_timeout=args["start_timeout"],
+            container={key: args[key] for key in CONTAINER},
+            secrets={name: args[name] for name in SECRETS if args[name]},
+            absent=self._absent(members),
+            **{key: args[key] for key in passed_on},
+        )
+
+    def _cluster(self, name: str) -> tuple[str, list[str]]:
+        me, groups = str(self.task_vars["inventory_hostname"]), self.task_vars["groups"]
+        if not name:
+            raise SparkError(
+                f"{me} belongs to no cluster: spark_cluster is not set.",
+                "set spark_cluster in the group variables of its cluster, to the name of that group.",
+            )
+        if me not in groups.get(name, ()):
+            found = f"has {', '.join(groups[name])}" if name in groups else "does not exist"
+            raise SparkError(
+                f"spark_cluster of {me} is {name!r}, but the group {name!r} {found}.",
+                "a cluster is one inventory group: put the node into it, or correct spark_cluster.",
+            )
+        return name, list(groups[name])
+
+    def _node(self, name: str) -> Node:
+        known = self.task_vars["hostvars"][name]
+        addresses = known.get("spark_fabric_addresses") or ()
+        if isinstance(addresses, str):
+            raise SparkError(
+                f"spark_fabric_addresses of {name} is {addresses!r}, needed is a list.",
+                "write it as a YAML list: the address on the first rail, then on the second.",
+            )
+        return Node(
+            name=name,
+            head=str(known.get("spark_head") or ""),
+            fabric_addresses=tuple(map(str, addresses)),
+            host=str(known.get("ansible_host") or name),
+        )
+
+    def _absent(self, members: list[str]) -> dict[str, str]:
+        """Return who of the cluster is not in this run, and why. Ranks never depend on this; only the refusal does."""
+        chosen, left = self.task_vars["ansible_play_hosts_all"], self.task_vars["ansible_play_hosts"]
+        return {
+            node: "is left out by --limit" if node not in chosen else "failed earlier in this run"
+            for node in members
+            if node not in left
+        }
+
+    def _probe(self, node: str) -> t.Any:
+        known = self.task_vars["hostvars"][node]
+        return parse_probe(node, *(known.get(name) for name in ("server_looked", "model_looked", "image_pulled")))
+
+
+def load_catalogue(folder: Path) -> tuple[dict[str, t.Any], dict[str, t.Any], dict[str, FlagTable]]:
+    """Return the shipped models, images and flag tables: models/*.yml, images.yml and flags/*.json of `folder`."""
+    models: dict[str, t.Any] = {}
+    for path in sorted((folder / "models").glob("*.yml")):
+        models.update(yaml.safe_load(path.read_text(encoding="utf-8")))
+    images = yaml.safe_load((folder / "images.yml").read_text(encoding="utf-8"))
+    tables = [
+        parse_table(json.loads(path.read_text(encoding="utf-8"))) for path in sorted((folder / "flags").glob("*.json"))
+    ]
+    return models, images, {table.version: table for table in tables}

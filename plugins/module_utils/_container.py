@@ -1,0 +1,189 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The container of one rank: what is wanted, what is there, and what has to happen.
+
+Idempotence is one equality: the canonical spec stored as a label on the container equals the wanted spec. The image is
+part of it by ID, the other ranks by their generation, secrets by a checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from dataclasses import asdict, dataclass, field
+
+from ._launch import HF_TOKEN_FILE, MODEL_MOUNT, SECRET_MOUNT, command
+
+LABEL = "dgxspark.sglang."
+SPEC_LABEL = LABEL + "spec"
+SHOWN_LABELS = ("name", "generation", "cluster", "rank", "model", "image", "port")
+ENGINE_CACHE = "/root/.cache"
+# What NCCL needs to register GPU and RDMA memory, and what the CUDA runtime wants of the stack. -1 is unlimited.
+ULIMITS = {"memlock": -1, "stack": 67108864}
+RDMA_DEVICES = "/dev/infiniband"
+
+
+@dataclass(frozen=True)
+class Mount:
+    source: str
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """Everything that decides how one rank runs: equal specs are the same server. `memory` in bytes, 0 is no cap."""
+
+    name: str
+    image_id: str
+    command: tuple[str, ...]
+    env: t.Mapping[str, str]
+    mounts: tuple[Mount, ...]
+    gpus: str
+    rdma: bool
+    restart_policy: str
+    stop_timeout: int
+    memory: int
+    cluster: str
+    rank: int
+    generation: str
+    secrets: t.Mapping[str, str] = field(default_factory=dict)
+
+    def canonical(self) -> str:
+        """Return the spec as JSON with sorted keys: the text that is stored and compared."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    def digest(self) -> str:
+        return digest_of(self.canonical())
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A container that has our name. `spec` is None when it is not ours; times are ISO 8601, UTC."""
+
+    id: str
+    spec: str | None
+    status: str
+    image_id: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    exit_code: int = 0
+    oom_killed: bool = False
+    restart_count: int = 0
+    labels: t.Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        return self.status == "running"
+
+    @property
+    def generation(self) -> str:
+        return self.labels.get(LABEL + "generation", "")
+
+    def public(self) -> dict[str, t.Any]:
+        """Return what a result shows of the container."""
+        shown = {key: value for key, value in asdict(self).items() if key not in ("spec", "labels")}
+        return {
+            **shown,
+            "running": self.running,
+            "ours": self.spec is not None,
+            "digest": digest_of(self.spec) if self.spec else "",
+            **{key: self.labels.get(LABEL + key, "") for key in SHOWN_LABELS},
+        }
+
+
+def digest_of(canonical: str) -> str:
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def secret_checksum(name: str, secret: str) -> str:
+    """Return a checksum that tells two secrets apart and that is slow to guess from (labels can be read by anybody)."""
+    salt = f"dgxspark.sglang/{name}".encode()
+    return hashlib.pbkdf2_hmac("sha256", secret.encode(), salt, 100_000).hex()[:16]
+
+
+def build(params: t.Mapping[str, t.Any], image_id: str, secrets: t.Mapping[str, str]) -> ContainerSpec:
+    """Return the spec for the options of the module sglang_server.
+
+    `secrets`: option name -> value, of those that are set. The engine reads API keys from a YAML file and the
+    Hugging Face token from a file whose path is in its environment; neither is in argv, environment or labels.
+    """
+    model_target = f"{MODEL_MOUNT}/{params['model_path'].rstrip('/').rsplit('/', 1)[-1]}"
+    env = dict(params["env"])
+    mounts = [Mount(params["model_path"].rstrip("/"), model_target)]
+    if params["cache_dir"]:
+        mounts.append(Mount(params["cache_dir"], ENGINE_CACHE, read_only=False))
+    if secrets:
+        mounts.append(Mount(secret_dir(params["state_dir"], params["name"]), SECRET_MOUNT))
+    if "hf_token" in secrets:
+        env["HF_TOKEN_PATH"] = HF_TOKEN_FILE
+    mounts += [Mount(**mount) for mount in params["mounts"]]
+    in_config = {name for name in secrets if name != "hf_token"}
+    args = {**params["args"], "model_path": model_target}
+    return ContainerSpec(
+        name=params["name"],
+        image_id=image_id,
+        command=command(args, f"{SECRET_MOUNT}/config.yaml" if in_config else ""),
+        env=env,
+        mounts=tuple(mounts),
+        gpus=params["gpus"],
+        rdma=params["rdma"],
+        restart_policy=params["restart_policy"],
+        stop_timeout=params["stop_timeout"],
+        memory=params["memory"],
+        cluster=params["cluster"],
+        rank=int(params["args"].get("node_rank", 0)),
+        generation=params["generation"],
+        secrets={name: secret_checksum(name, value) for name, value in sorted(secrets.items())},
+    )
+
+
+def secret_dir(state_dir: str, name: str) -> str:
+    return f"{state_dir}/{name}.secrets"
+
+
+def secret_files(secrets: t.Mapping[str, str]) -> dict[str, str]:
+    """Return file name -> content for the secret folder. SGLang's YAML keys are its flags with hyphens."""
+    config = {name.replace("_", "-"): value for name, value in sorted(secrets.items()) if name != "hf_token"}
+    files = {}
+    if config:
+        files["config.yaml"] = "".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items())
+    if "hf_token" in secrets:
+        files["hf_token"] = secrets["hf_token"]
+    return files
+
+
+def decide(state: str, wanted: ContainerSpec | None, observed: Observed | None) -> tuple[str, ...]:
+    """Return the actions that lead to `state`, in order.
+
+    A replacement is created before the old container is stopped: what Docker refuses to create stops nothing.
+    """
+    if observed is None:
+        return ("create", "rename", "start") if state in ("started", "restarted") else ()
+    halt = ("stop",) if observed.status in ("running", "restarting", "paused") else ()
+    if state == "absent":
+        return (*halt, "remove")
+    if state == "stopped":
+        return halt
+    assert wanted is not None
+    if observed.spec != wanted.canonical() or observed.image_id != wanted.image_id:
+        return ("create", *halt, "remove", "rename", "start")
+    if observed.running and state == "started":
+        return ()
+    return (*halt, "start")
+
+
+def diff(state: str, wanted: ContainerSpec | None, observed: Observed | None) -> dict[str, t.Any]:
+    """Return before and after for Ansible's --diff; equal when nothing changes."""
+    before = json.loads(observed.spec) if observed and observed.spec else {}
+    before["state"] = "absent" if observed is None else ("started" if observed.running else "stopped")
+    if state in ("absent", "stopped"):
+        after = {} if state == "absent" else {key: value for key, value in before.items() if key != "state"}
+        after["state"] = "absent" if observed is None else state
+    else:
+        assert wanted is not None
+        after = {**json.loads(wanted.canonical()), "state": "started"}
+    return {"before": before, "after": after}

@@ -1,0 +1,192 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The gate: the ordered checks that a cluster passes before it counts as serving.
+
+Each rank is looked at on its own node; the verdicts of all ranks together are the cluster's. A model name in an answer
+proves nothing (SGLang echoes whatever was asked), so identity comes from our container and the server's own info.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from ._container import Observed
+from ._diagnosis import diagnose
+
+WAITING, PASSED, FAILED = "waiting", "passed", "failed"
+STEPS = ("container", "health", "identity", "generation", "transport")
+
+_NET_IB = re.compile(r"NET/IB[^\n]*|via NET/IB")
+_NET_SOCKET = re.compile(r"via NET/Socket|Using network Socket")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the plan promised of one rank. `started_at` is the start that the gate waits for; a later one is a death."""
+
+    name: str
+    rank: int
+    nnodes: int
+    generation: str
+    image_id: str
+    started_at: str
+    served_model_name: str
+    model_path: str
+    tp_size: int
+    sglang: str
+    rails: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the API of rank 0 answered: HTTP status (0: refused or no answer yet) and bodies, as far as it was asked."""
+
+    health: int = 0
+    models: tuple[str, ...] | None = None
+    info: t.Mapping[str, t.Any] | None = None
+    completion_tokens: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """waiting, passed, or failed at `step` for `reason`."""
+
+    state: str
+    step: str = ""
+    reason: str = ""
+    hint: str = ""
+    evidence: tuple[str, ...] = field(default_factory=tuple)
+
+
+def judge_container(expected: Expectation, found: Observed | None, log: t.Sequence[str]) -> Verdict | None:
+    """Return a failure when the rank is not the one that we started and left running; None when it is."""
+    if found is None:
+        return Verdict(
+            FAILED, "container", f"container {expected.name} is gone.", "somebody removed it; run the play again."
+        )
+    if not found.running or found.started_at != expected.started_at:
+        why = "was killed for lack of memory" if found.oom_killed else f"ended (exit code {found.exit_code})"
+        if found.running or found.status == "restarting":
+            why = "ended, and Docker started it again"
+        diagnosis = diagnose(log, found.exit_code, found.oom_killed)
+        meaning = f" {diagnosis.meaning}" if diagnosis else ""
+        hint = diagnosis.next_step if diagnosis else f"read its log: docker logs {expected.name}"
+        return Verdict(FAILED, "container", f"rank {expected.rank} {why}.{meaning}", hint, tuple(log))
+    if found.generation != expected.generation:
+        return Verdict(
+            FAILED,
+            "container",
+            f"container {expected.name} is of generation {found.generation}, needed is {expected.generation}.",
+            "somebody else deployed here meanwhile; run the play again.",
+        )
+    if found.image_id != expected.image_id:
+        return Verdict(
+            FAILED,
+            "container",
+            f"it runs image {found.image_id}, needed is {expected.image_id}.",
+            "run the play again.",
+        )
+    return None
+
+
+def judge_answers(expected: Expectation, answers: Answers) -> Verdict:
+    """Return the verdict on rank 0's API: health, then identity, then one real generation."""
+    if answers.health != 200:
+        return Verdict(WAITING, "health", f"/health answers {answers.health or 'nothing'}")
+    if answers.models is None or answers.info is None:
+        return Verdict(WAITING, "identity", answers.error or "no answer yet")
+    if expected.served_model_name not in answers.models:
+        return Verdict(
+            FAILED,
+            "identity",
+            f"/v1/models lists {', '.join(answers.models) or 'nothing'}, needed is {expected.served_model_name}.",
+            "another server answers on this port, or the launch arguments name another model.",
+        )
+    wanted = {"model_path": expected.model_path, "tp_size": expected.tp_size, "version": expected.sglang}
+    wrong = [
+        f"{key} is {answers.info.get(key)!r}, needed is {value!r}"
+        for key, value in wanted.items()
+        if value and answers.info.get(key) != value
+    ]
+    if wrong:
+        return Verdict(
+            FAILED, "identity", f"the server says: {'; '.join(wrong)}.", "another server answers on this port."
+        )
+    if answers.completion_tokens is None:
+        return Verdict(WAITING, "generation", answers.error or "no answer yet")
+    if answers.completion_tokens < 1:
+        return Verdict(FAILED, "generation", "the server answered without generating a token.", "read its log.")
+    return Verdict(PASSED)
+
+
+def judge_worker(expected: Expectation, health: int) -> Verdict:
+    """Return the verdict on another rank. Its /health is a dummy: it says that the rank has loaded, and no more."""
+    if health == 200:
+        return Verdict(PASSED)
+    return Verdict(WAITING, "container", f"rank {expected.rank} has not loaded yet")
+
+
+def judge_transport(expected: Expectation, log: t.Iterable[str]) -> Verdict:
+    """Return the verdict on how NCCL talks: RDMA on the chosen rails, not sockets. Nothing to judge without rails."""
+    if expected.nnodes < 2 or not expected.rails:
+        return Verdict(PASSED)
+    text = "\n".join(log)
+    if _NET_SOCKET.search(text):
+        return Verdict(
+            FAILED,
+            "transport",
+            "NCCL uses sockets, not RDMA (NET/Socket in its log).",
+            "check /dev/infiniband in the container and the rails; or ask for sockets with server_transport: socket.",
+        )
+    lines = _NET_IB.findall(text)
+    unused = [rail for rail in expected.rails if not any(rail in line for line in lines)]
+    if not lines or unused:
+        what = f"NCCL's log does not name {', '.join(unused)}" if lines else "NCCL's log has no NET/IB line"
+        return Verdict(
+            FAILED, "transport", f"{what}.", "check the rail's cable and link; run the fabric probe.", tuple(lines[:4])
+        )
+    return Verdict(PASSED)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One rank's part of the cluster's verdict, on the controller. `finished_at`: when its container ended."""
+
+    node: str
+    rank: int
+    state: str
+    step: str = ""
+    reason: str = ""
+    hint: str = ""
+    log_tail: tuple[str, ...] = ()
+    finished_at: str = ""
+
+
+def root_cause(reports: t.Iterable[Report]) -> Report | None:
+    """Return the failure that came first: the death of one rank takes the others along, and theirs is only an echo."""
+    failed = [report for report in reports if report.state == FAILED]
+    never = "9999"
+    # A rank that merely gave up waiting names no step of its own and is never the cause of another's failure.
+    return min(failed, key=lambda report: (not report.step, report.finished_at or never, report.rank), default=None)
+
+
+def story(reports: t.Sequence[Report], names: t.Iterable[str]) -> tuple[bool, str]:
+    """Return whether every rank passed, and if not, the text that says which failed, where, why and what to do."""
+    silent = sorted(set(names) - {report.node for report in reports})
+    cause = root_cause(reports)
+    if cause is None and not silent and all(report.state == PASSED for report in reports):
+        return True, ""
+    if cause is None:
+        waiting = ", ".join(f"{report.node}: {report.reason}" for report in reports if report.state != PASSED)
+        return False, f"Gate not passed. No report from {', '.join(silent) or 'nobody'}. {waiting}".rstrip()
+    tail = "\n".join(f"  {line}" for line in cause.log_tail)
+    return False, (
+        f"Gate failed at step {cause.step!r} on {cause.node} (rank {cause.rank}): {cause.reason}\n"
+        + (f"Last words of {cause.node}:\n{tail}\n" if tail else "")
+        + (f"Next step: {cause.hint}" if cause.hint else "")
+    ).rstrip()

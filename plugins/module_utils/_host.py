@@ -1,0 +1,145 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a node shows of itself: interfaces, rails, ports, memory and model folders. Reads only."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+import subprocess
+import typing as t
+
+from ._errors import SparkError
+from ._fabric import Interface
+from ._model import Listing
+
+_LISTEN = "0A"
+_CONTAINER_ID = re.compile(r"([0-9a-f]{64})")
+
+
+def interfaces() -> list[Interface]:
+    """Return the node's interfaces with their IPv4 and IPv6 addresses and the RDMA device behind each."""
+    command = ["ip", "-json", "address", "show"]
+    try:
+        output = subprocess.run(command, check=True, capture_output=True, timeout=10).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SparkError(f"`{' '.join(command)}` failed: {error}", "install iproute2 on the node.") from error
+    rdma = rdma_devices()
+    return [
+        Interface(
+            name=link["ifname"],
+            addresses=tuple(item["local"] for item in link.get("addr_info", ()) if "local" in item),
+            mtu=link.get("mtu", 0),
+            up=link.get("operstate") in ("UP", "UNKNOWN"),
+            rdma_device=rdma.get(link["ifname"], ""),
+        )
+        for link in json.loads(output)
+    ]
+
+
+def rdma_devices(root: str = "/sys/class/infiniband") -> dict[str, str]:
+    """Return interface -> RDMA device for every RDMA function of the node."""
+    found = {}
+    for device in _listdir(root):
+        for interface in _listdir(f"{root}/{device}/device/net"):
+            found[interface] = device
+    return found
+
+
+def memory() -> dict[str, int]:
+    """Return total and available memory in bytes. On GB10 this is the GPU's memory, too; nvidia-smi reports none."""
+    with open("/proc/meminfo") as file:
+        lines = dict(line.split(":", 1) for line in file)
+    return {
+        key: int(lines[name].split()[0]) * 1024 for key, name in (("total", "MemTotal"), ("available", "MemAvailable"))
+    }
+
+
+def listeners(ports: t.Iterable[int]) -> dict[int, dict[str, t.Any]]:
+    """Return port -> {pid, process, container_id} for those of `ports` on which somebody listens."""
+    wanted = {int(port) for port in ports}
+    inodes: dict[str, int] = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in _read(table).splitlines()[1:]:
+            fields = line.split()
+            port = int(fields[1].rsplit(":", 1)[1], 16)
+            if fields[3] == _LISTEN and port in wanted:
+                inodes[fields[9]] = port
+    found: dict[int, dict[str, t.Any]] = {
+        port: {"pid": 0, "process": "", "container_id": ""} for port in inodes.values()
+    }
+    for pid in filter(str.isdigit, os.listdir("/proc")) if inodes else ():
+        for descriptor in _listdir(f"/proc/{pid}/fd"):
+            inode = _readlink(f"/proc/{pid}/fd/{descriptor}").removeprefix("socket:[").removesuffix("]")
+            if inode in inodes:
+                container = _CONTAINER_ID.search(_read(f"/proc/{pid}/cgroup"))
+                found[inodes[inode]] = {
+                    "pid": int(pid),
+                    "process": _read(f"/proc/{pid}/comm").strip(),
+                    "container_id": container.group(1) if container else "",
+                }
+    return found
+
+
+def model_folder(path: str) -> Listing:
+    """Return the listing of a model folder: its own files, config.json, the index, and what shard headers promise."""
+    if not os.path.isdir(path):
+        return Listing(path, exists=False)
+    files = {entry.name: entry.stat().st_size for entry in os.scandir(path) if entry.is_file()}
+    index = next((name for name in sorted(files) if name.endswith(".safetensors.index.json")), "")
+    return Listing(
+        path=path,
+        exists=True,
+        files=files,
+        config=_json(f"{path}/config.json"),
+        index=_json(f"{path}/{index}") if index else None,
+        needed={name: _promised_size(f"{path}/{name}") for name in files if name.endswith(".safetensors")},
+    )
+
+
+def _promised_size(path: str) -> int:
+    """Return the size in bytes that a safetensors file's header promises; 0 when there is no readable header."""
+    try:
+        with open(path, "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if not 0 < length <= 100_000_000:
+                return 0
+            header = json.loads(file.read(length))
+    except (OSError, ValueError, struct.error):
+        return 0
+    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+    return int(8 + length + max(ends, default=0))
+
+
+def _json(path: str) -> t.Any:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _listdir(path: str) -> list[str]:
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []
+
+
+def _readlink(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""

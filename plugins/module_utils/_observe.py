@@ -1,0 +1,202 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the nodes showed of themselves, and whether a plan can work on them."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ._errors import Problem
+from ._fabric import Interface
+from ._model import ModelFolder
+
+if t.TYPE_CHECKING:
+    from ._plan import Draft
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One node as it is now. `container` is the public view of the instance's container, empty when there is none."""
+
+    node: str
+    error: str = ""
+    hint: str = ""
+    docker_error: str = ""
+    sdk_missing: bool = False
+    gpu_runtime: bool = True
+    image_id: str = ""
+    image_sglang: str = ""
+    container: t.Mapping[str, t.Any] = field(default_factory=dict)
+    ports: t.Mapping[str, t.Mapping[str, t.Any]] = field(default_factory=dict)
+    interfaces: tuple[Interface, ...] = ()
+    memory: t.Mapping[str, int] = field(default_factory=dict)
+    model: ModelFolder | None = None
+
+    @property
+    def model_bytes(self) -> int:
+        return self.model.bytes if self.model else 0
+
+    @property
+    def has_rdma(self) -> bool:
+        return any(face.rdma_device for face in self.interfaces)
+
+
+def parse_probe(
+    node: str,
+    looked: t.Mapping[str, t.Any] | None,
+    model: t.Mapping[str, t.Any] | None,
+    image: t.Mapping[str, t.Any] | None,
+) -> Probe:
+    """Return the probe from the results of node_probe, model_inventory and sglang_image, whichever way those ended."""
+    for name, raw, proof in (
+        ("node_probe", looked, "probe"),
+        ("model_inventory", model, "models"),
+        ("sglang_image", image or {"image_id": ""}, "image_id"),
+    ):
+        if not raw:
+            return Probe(node, error=f"was not looked at by {name}.")
+        if raw.get("unreachable"):
+            return Probe(node, error=f"can't be reached: {str(raw.get('msg', '')).strip()}")
+        if proof not in raw:
+            return Probe(node, error=f"failed in {name}: {raw.get('msg', '')}", hint=str(raw.get("hint", "")))
+    assert looked is not None
+    assert model is not None
+    found, folder = looked["probe"], model["models"][0]
+    return Probe(
+        node=node,
+        docker_error=found["docker_error"],
+        sdk_missing=found["sdk_missing"],
+        gpu_runtime=found["gpu_runtime"],
+        image_id=found["image_id"],
+        image_sglang=(image or {}).get("sglang", ""),
+        container=found["container"],
+        ports=found["ports"],
+        interfaces=tuple(Interface(**{**face, "addresses": tuple(face["addresses"])}) for face in found["interfaces"]),
+        memory=found["memory"],
+        model=ModelFolder(**{**folder, **{key: tuple(folder[key]) for key in ("problems", "missing", "truncated")}}),
+    )
+
+
+def problems(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool) -> list[Problem]:
+    """Return every reason of the nodes against the plan."""
+    found: list[Problem] = []
+    for node in drafted.placement.nodes:
+        probe = probes[node.name]
+        if probe.error:
+            hint = probe.hint or "check its power, network and ssh; every node of a cluster is needed."
+            found.append(Problem(f"{node.name} {probe.error}", hint))
+            continue
+        found += _engine_problems(probe, drafted.request.gpus)
+        found += _port_problems(probe, drafted.ports if node is drafted.placement.head else drafted.ports[:1], drafted)
+        found += _model_problems(probe, drafted)
+    return found or _image_problems(drafted, [probes[node.name] for node in drafted.placement.nodes], strict)
+
+
+def _engine_problems(probe: Probe, gpus: str) -> list[Problem]:
+    if probe.docker_error and not probe.sdk_missing:
+        return [Problem(f"{probe.node}: {probe.docker_error}")]
+    if gpus == "all" and not probe.sdk_missing and not probe.gpu_runtime:
+        return [
+            Problem(
+                f"{probe.node}: Docker knows no NVIDIA runtime, so no container gets the GPU.",
+                "install nvidia-container-toolkit and restart Docker (DGX OS ships it).",
+            )
+        ]
+    container = probe.container
+    if container and not container["ours"]:
+        return [
+            Problem(
+                f"{probe.node}: a container named {container['name']} exists that this collection did not make.",
+                "rename or remove it, or choose another name with server_instance; it is not touched.",
+            )
+        ]
+    return []
+
+
+def _port_problems(probe: Probe, ports: t.Iterable[int], drafted: Draft) -> list[Problem]:
+    found = []
+    for port in ports:
+        owner = probe.ports.get(str(port))
+        if owner and owner["container"] != drafted.request.instance:
+            who = f"container {owner['container']}" if owner["container"] else f"{owner['process'] or 'somebody'}"
+            variable = "server_port" if port == drafted.request.port else "server_dist_port"
+            found.append(
+                Problem(
+                    f"{probe.node}: port {port} is taken by {who} (pid {owner['pid'] or 'unknown'}).",
+                    f"stop it, or choose another {variable}.",
+                )
+            )
+    return found
+
+
+def _model_problems(probe: Probe, drafted: Draft) -> list[Problem]:
+    if probe.model is None or probe.model.complete:
+        return []
+    profile = drafted.profile
+    revision = f" --revision {profile.revision}" if profile.revision else ""
+    hint = f"on {probe.node}: hf download {profile.repo}{revision} --local-dir {drafted.model_path}"
+    return [Problem(f"{probe.node}: {what}.", hint) for what in probe.model.problems]
+
+
+def _image_problems(drafted: Draft, probes: t.Sequence[Probe], strict: bool) -> list[Problem]:
+    if not strict:
+        return []
+    image = drafted.image
+    lacking = [probe.node for probe in probes if not probe.image_id]
+    if lacking:
+        return [
+            Problem(f"Image {image.name} is not on {', '.join(lacking)}.", "run the role image first (site.yml does).")
+        ]
+    if len({probe.image_id for probe in probes}) > 1:
+        shown = ", ".join(f"{probe.node} {probe.image_id[7:19]}" for probe in probes)
+        return [
+            Problem(
+                f"{image.name} is not the same image on every node ({shown}), which no cluster survives for long.",
+                "pull it anew everywhere with -e image_pull=always, or pin it by digest in server_image.",
+            )
+        ]
+    other = next((probe for probe in probes if probe.image_sglang and probe.image_sglang != image.sglang), None)
+    if other:
+        return [
+            Problem(
+                f"{image.name} has SGLang {other.image_sglang}, the plan was made for {image.sglang}.",
+                f"set server_sglang: {other.image_sglang} (its flags are checked then), or choose another image.",
+            )
+        ]
+    return []
+
+
+def state_for(generation: str, found: t.Mapping[str, t.Mapping[str, t.Any]]) -> str:
+    """Return started, or restarted when some ranks run and others don't: ranks restart together or not at all."""
+    alive = [bool(item) and item["running"] and item["generation"] == generation for item in found.values()]
+    return "restarted" if any(alive) and not all(alive) else "started"
+
+
+def explain(
+    plan: t.Mapping[str, t.Any], found: t.Mapping[str, t.Mapping[str, t.Any]], args: t.Mapping[str, t.Any]
+) -> list[str]:
+    """Return the plan in lines for people: what will serve, where, and what that changes on each node."""
+    tp = next(iter(plan["ranks"].values()))["server"]["args"]["tp_size"]
+    lines = [
+        f"{plan['cluster']}/{plan['instance']}: {plan['model']} on {plan['nnodes']} node(s), TP={tp},"
+        f" SGLang {plan['sglang']} from {plan['image']}, memory fraction {args['mem_fraction_static']}"
+    ]
+    for node, rank in plan["ranks"].items():
+        address = rank["server"]["env"].get("SGLANG_HOST_IP", "")
+        place = f" at {address} on {rank['server']['env']['GLOO_SOCKET_IFNAME']}" if address else ""
+        lines.append(f"  rank {rank['rank']} {node}{place}: {_change(plan['generation'], rank['server'], found[node])}")
+    lines += [f"  {node}: idle, this model does not need it" for node in plan["idle"]]
+    return lines + [f"  note: {warning}" for warning in plan["warnings"]]
+
+
+def _change(generation: str, server: t.Mapping[str, t.Any], container: t.Mapping[str, t.Any]) -> str:
+    if not container:
+        return "create and start"
+    if container["generation"] != generation:
+        return f"replace {container['model'] or 'the container'} (generation {container['generation']} -> {generation})"
+    if server["state"] == "restarted":
+        return "restart with the others" if container["running"] else "start (all ranks restart)"
+    return "nothing, it runs as planned" if container["running"] else "start"

@@ -1,0 +1,179 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Look at one node: Docker, image, the instance's container, ports, interfaces, rails and memory."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_probe
+short_description: Look at one node before a server is planned on it
+version_added: 0.1.0
+description:
+  - Returns what a plan needs to know of a node, in one quick call that changes nothing.
+  - A fault of the node (Docker not running, no permission on its socket, no Docker SDK) is part of the answer, not a
+    failure of the task, so that all nodes of a cluster can be judged together.
+author:
+  - The dgxspark.sglang authors (@dgxspark)
+extends_documentation_fragment:
+  - dgxspark.sglang.attributes
+  - dgxspark.sglang.attributes.read_only
+options:
+  name:
+    description: The instance, which is the name of its container.
+    type: str
+    default: sglang
+  image:
+    description: The image whose local ID is asked for.
+    type: str
+    default: ""
+  ports:
+    description: The ports whose owners are asked for.
+    type: list
+    elements: int
+    default: []
+  state_dir:
+    description: The folder that keeps the last good plan of each instance.
+    type: path
+    default: /etc/dgxspark-sglang
+  health:
+    description: Whether to ask each of our servers for its health (it generates one token; up to 25 s when it hangs).
+    type: bool
+    default: false
+requirements:
+  - iproute2
+  - docker (Python SDK, without it the answer says C(sdk_missing))
+seealso:
+  - module: dgxspark.sglang.sglang_plan
+  - module: dgxspark.sglang.sglang_server
+"""
+
+EXAMPLES = r"""
+- name: Look at the node
+  dgxspark.sglang.node_probe:
+    image: lmsysorg/sglang:v0.5.23
+    ports: [30000, 50000]
+  become: true
+  register: looked
+"""
+
+RETURN = r"""
+probe:
+  description: The node as it is now.
+  returned: success
+  type: dict
+  contains:
+    docker_error:
+      description: Why Docker can't be used here; empty when it can.
+      type: str
+      sample: ""
+    sdk_missing:
+      description: Whether the Docker SDK for Python is missing.
+      type: bool
+      sample: false
+    gpu_runtime:
+      description: Whether Docker can give a container the GPU.
+      type: bool
+      sample: true
+    image_id:
+      description: The local ID of the image; empty when it is not here.
+      type: str
+      sample: sha256:5a9d1c1f1a0b7f9c0f8f0e0c1f4f4a0d3d3c2b1a0f9e8d7c6b5a49382716050f
+    container:
+      description: The instance's container; empty when there is none.
+      type: dict
+    containers:
+      description: Every container of this collection on the node, with C(health) (an HTTP status) when asked for.
+      type: list
+      elements: dict
+    ports:
+      description: Port (as text) to C(pid), C(process) and C(container) of its listener.
+      type: dict
+    interfaces:
+      description: Interfaces with C(name), C(addresses), C(mtu), C(up), and the C(rdma_device) behind each.
+      type: list
+      elements: dict
+    memory:
+      description: Bytes of C(total) and C(available) memory. On GB10 this is the GPU's memory, too.
+      type: dict
+      sample: {total: 130663727104, available: 121333940224}
+    last_good:
+      description: What last passed the gate on this node; empty when nothing did.
+      type: dict
+"""
+
+import json
+import typing as t
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _host
+from ..module_utils._docker import HAVE_DOCKER, Docker
+from ..module_utils._errors import SparkError
+from ..module_utils._http import Api
+
+
+def probe(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    listeners = _host.listeners(params["ports"])
+    found: dict[str, t.Any] = {
+        "docker_error": "",
+        "sdk_missing": not HAVE_DOCKER,
+        "gpu_runtime": False,
+        "image_id": "",
+        "container": {},
+        "containers": [],
+        "ports": {str(port): {**owner, "container": ""} for port, owner in listeners.items()},
+        "interfaces": [asdict(interface) for interface in _host.interfaces()],
+        "memory": _host.memory(),
+        "last_good": last_good(params["state_dir"], params["name"]),
+    }
+    try:
+        engine = Docker()
+    except SparkError as error:
+        return {**found, "docker_error": str(error)}
+    container = engine.container(params["name"])
+    for owner in found["ports"].values():
+        owner["container"] = engine.name_of(owner["container_id"]) if owner["container_id"] else ""
+    return {
+        **found,
+        "gpu_runtime": engine.gpu_runtime(),
+        "image_id": engine.image_id(params["image"]) if params["image"] else "",
+        "container": container.public() if container else {},
+        "containers": [with_health(item.public(), params["health"]) for item in engine.ours()],
+    }
+
+
+def with_health(container: dict[str, t.Any], asked: bool) -> dict[str, t.Any]:
+    serves = asked and container["running"] and container["rank"] == "0"
+    return {**container, "health": Api("", int(container["port"])).health()} if serves else container
+
+
+def last_good(state_dir: str, name: str) -> dict[str, t.Any]:
+    try:
+        with open(f"{state_dir}/{name}.last_good.json", encoding="utf-8") as file:
+            return dict(json.load(file))
+    except (OSError, ValueError):
+        return {}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "default": "sglang"},
+            "image": {"type": "str", "default": ""},
+            "ports": {"type": "list", "elements": "int", "default": []},
+            "state_dir": {"type": "path", "default": "/etc/dgxspark-sglang"},
+            "health": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, probe=probe(module.params))
+    except SparkError as error:
+        module.fail_json(**error.as_result())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bring one image to one node."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sglang_image
+short_description: Pull an SGLang image and tell which SGLang it holds
+version_added: 0.1.0
+description:
+  - Pulls an image by tag or digest, and returns its ID and the version of SGLang that is installed in it.
+  - All ranks of a cluster must run the same image ID; M(dgxspark.sglang.sglang_plan) refuses anything else.
+author:
+  - The dgxspark.sglang authors (@dgxspark)
+extends_documentation_fragment:
+  - dgxspark.sglang.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details:
+      - With O(pull=always) an image changes when its tag was moved in the registry.
+options:
+  name:
+    description: The image, by tag (C(lmsysorg/sglang:v0.5.23)) or digest (C(lmsysorg/sglang@sha256:...)).
+    type: str
+    required: true
+  pull:
+    description:
+      - When to ask the registry. V(missing) only when the image is not on the node, V(always) at every run, to pull
+        when the tag was moved.
+      - V(never) fails when the image is not on the node.
+    type: str
+    choices: [missing, always, never]
+    default: missing
+requirements:
+  - docker (Python SDK)
+seealso:
+  - module: dgxspark.sglang.sglang_server
+"""
+
+EXAMPLES = r"""
+- name: Pull the image
+  dgxspark.sglang.sglang_image:
+    name: lmsysorg/sglang:v0.5.23
+  become: true
+  register: pulled
+"""
+
+RETURN = r"""
+image_id:
+  description: The image's ID on this node; empty in check mode when it is not here yet.
+  returned: success
+  type: str
+  sample: sha256:5a9d1c1f1a0b7f9c0f8f0e0c1f4f4a0d3d3c2b1a0f9e8d7c6b5a49382716050f
+sglang:
+  description: The version of SGLang in the image; empty when it has none, or is not here yet.
+  returned: success
+  type: str
+  sample: 0.5.23
+actions:
+  description: What was done, or would be done in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [pull]
+diff:
+  description: The image ID before and after. In check mode the ID after a pull is not known.
+  returned: success
+  type: dict
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._docker import HAVE_DOCKER, Docker
+from ..module_utils._errors import SparkError
+
+
+def converge(module: AnsibleModule) -> dict[str, t.Any]:
+    name, pull = module.params["name"], module.params["pull"]
+    if module.check_mode and not HAVE_DOCKER:
+        module.warn("The Docker SDK is not installed yet, so Docker was not asked. Assuming the image is not here.")
+        return _result("", "", ["pull"], {"before": {"image_id": ""}, "after": {"image_id": "known after the pull"}})
+    engine = Docker()
+    before = after = engine.image_id(name)
+    wanted = not before or (pull == "always" and engine.outdated(name))
+    if wanted and pull == "never":
+        raise SparkError(f"Image {name} is not on this node and may not be pulled.", "load it, or set image_pull.")
+    if wanted and not module.check_mode:
+        after = engine.pull(name)
+    would_pull = module.check_mode and wanted
+    changed = after != before or would_pull
+    shown = "known after the pull" if would_pull else after
+    diff = {"before": {"image_id": before}, "after": {"image_id": shown}}
+    version = engine.sglang_version(after) if after else ""
+    return _result("" if would_pull else after, version, ["pull"] if changed else [], diff)
+
+
+def _result(image_id: str, sglang: str, actions: list[str], diff: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {"changed": bool(actions), "image_id": image_id, "sglang": sglang, "actions": actions, "diff": diff}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "pull": {"type": "str", "choices": ["missing", "always", "never"], "default": "missing"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**converge(module))
+    except SparkError as error:
+        module.fail_json(**error.as_result())
+
+
+if __name__ == "__main__":
+    main()
