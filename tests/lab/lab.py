@@ -7,15 +7,35 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sparklab import config, debian, engine, images, inventory, model, network, nodes, registry, ui
 
 
+@contextmanager
+def sole_use() -> Iterator[None]:
+    """One change at a time, and a running lab is changed only from the checkout that started it."""
+    with config.LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            ui.say("another lab.py is at work; waiting for it ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        owner = Path(config.OWNER.read_text()) if config.OWNER.exists() else config.REPOSITORY
+        if engine.running() and owner != config.REPOSITORY and owner.exists():
+            raise ui.LabError(f"the running lab belongs to {owner}: use the lab.py there, or its `down` first")
+        yield
+
+
 def up(count: int) -> None:
     """Bring up the lab with at least `count` nodes; what already runs is kept."""
+    config.DATA.mkdir(parents=True, exist_ok=True)
+    config.OWNER.write_text(str(config.REPOSITORY))
     debian.install_packages()
     engine.start()
     network.ensure()
@@ -86,6 +106,24 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def change(args: argparse.Namespace) -> None:
+    """Run a command that changes something."""
+    if args.command == "up":
+        up(args.nodes)
+    elif args.command == "reset":
+        reset(args.nodes)
+    elif args.command == "down":
+        down()
+    elif args.command == "clean":
+        clean()
+    elif args.command == "inventory":
+        inventory.write(args.nodes, args.file)
+    elif args.action == "start":
+        registry.start()
+    else:
+        registry.stop()
+
+
 def main() -> int:
     """Dispatch one command."""
     args = arguments()
@@ -93,22 +131,13 @@ def main() -> int:
         ui.say("the lab needs root: it runs a container engine and bridges of its own")
         return 1
     try:
-        if args.command == "up":
-            up(args.nodes)
-        elif args.command == "reset":
-            reset(args.nodes)
-        elif args.command == "down":
-            down()
-        elif args.command == "clean":
-            clean()
-        elif args.command == "status":
+        if args.command == "status":
             status()
-        elif args.command == "registry":
-            registry.start() if args.action == "start" else registry.stop()
         elif args.command == "exec":
             return nodes.execute(args.node, [word for word in args.argv if word != "--"] or ["bash"])
         else:
-            inventory.write(args.nodes, args.file)
+            with sole_use():
+                change(args)
     except ui.LabError as error:
         ui.say(f"FAILED: {error}")
         return 1

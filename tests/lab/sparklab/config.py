@@ -13,6 +13,8 @@ REPOSITORY = HERE.parent.parent
 
 DATA = Path("/var/lib/dgxspark-lab")  # everything that is kept: caches, images, keys, logs
 RUN = Path("/run/dgxspark-lab")  # sockets and pid files of what runs now
+LOCK = Path("/run/lock/dgxspark-lab")
+OWNER = DATA / "checkout"  # the checkout that the lab was last started from
 LOGS = DATA / "log"
 BUILD = DATA / "build"
 SSH_KEY = DATA / "ssh" / "id_ed25519"
