@@ -8,18 +8,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-from steps import LAB, REPO, say
+from steps import LAB, LAB_DATA, LAB_ENGINE, REPO, lab_is_ours, say
 
-LAB_DATA = Path("/var/lib/dgxspark-lab")
 FOLDERS = (".venv", ".venv-2.19", ".collections", ".cache", ".ansible", "tests/output", ".ruff_cache", ".mypy_cache")
 FOREIGN = {".git", ".venv", ".venv-2.19", ".collections"}
 
 
 def main() -> int:
     code = 0
-    if LAB_DATA.exists() or (REPO / "inventories" / "lab").exists():
+    if lab_is_ours():
         say("   the lab ...")
         code = subprocess.run([*LAB, "clean"], cwd=REPO, stdin=subprocess.DEVNULL, check=False).returncode
+    elif LAB_DATA.exists() or LAB_ENGINE.exists():
+        say("   the lab on this machine was started from another checkout and stays")
+    if code:
+        # Without our caches we would no longer know that the lab is ours to remove.
+        say("clean: the lab was not removed, see above; everything else stays too")
+        return code
     for name in FOLDERS:
         folder = REPO / name
         # Links are removed, never followed: .collections points back at the checkout.
@@ -35,9 +40,7 @@ def main() -> int:
         if "__pycache__" in folders:
             folders.remove("__pycache__")
             shutil.rmtree(Path(place) / "__pycache__")
-    if code:
-        say("clean: the lab was not removed; see above")
-    return code
+    return 0
 
 
 if __name__ == "__main__":
