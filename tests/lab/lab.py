@@ -90,18 +90,25 @@ def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="lab.py", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    count = {"type": int, "choices": sorted(config.CLUSTERS), "help": "number of simulated Sparks"}
-    commands.add_parser("up", help="bring up the lab, build what is missing").add_argument("--nodes", default=2, **count)
-    commands.add_parser("reset", help="nodes back to bare").add_argument("--nodes", **count)
-    commands.add_parser("down", help="stop everything, keep the caches")
-    commands.add_parser("clean", help="down, and remove every file of the lab")
-    commands.add_parser("status", help="what runs")
-    commands.add_parser("registry", help="stop or start the registry alone").add_argument("action", choices=["stop", "start"])
-    into = commands.add_parser("exec", help="run a command as root in a node")
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text)
+
+    def with_nodes(into: argparse.ArgumentParser, default: int | None = 2) -> argparse.ArgumentParser:
+        choices = sorted(config.CLUSTERS)
+        into.add_argument("--nodes", type=int, choices=choices, default=default, help="number of simulated Sparks")
+        return into
+
+    with_nodes(command("up", "bring up the lab, build what is missing; nodes that run already stay"))
+    with_nodes(command("reset", "nodes back to bare"), default=None)
+    command("down", "stop everything, keep the caches")
+    command("clean", "down, and remove every file of the lab")
+    command("status", "what runs")
+    command("registry", "stop or start the registry alone").add_argument("action", choices=["stop", "start"])
+    into = command("exec", "run a command as root in a node")
     into.add_argument("node")
     into.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD")
-    hosts = commands.add_parser("inventory", help="write an Ansible inventory")
-    hosts.add_argument("--nodes", default=2, **count)
+    hosts = with_nodes(command("inventory", "write an Ansible inventory"))
     hosts.add_argument("--file", type=Path, help="default: inventories/lab/hosts.yml")
     return parser.parse_args()
 

@@ -50,6 +50,8 @@ class Daemon:
                 env=os.environ | self.environment,
             )
         self.pid_file.write_text(str(process.pid))
+        while not self.pid() and process.poll() is None:
+            time.sleep(0.01)  # the new program's arguments appear in /proc a moment after it was started
         return True
 
     def stop(self, seconds: float = 30) -> bool:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from . import config, engine, ui
 
@@ -19,9 +20,7 @@ ALL = {config.node_name(index): index for index in range(1, max(config.CLUSTERS)
 
 def existing() -> list[str]:
     """Names of the nodes that the engine knows, running or not."""
-    return sorted(
-        engine.query("ps", "--all", f"--filter=label={config.LABEL}=node", "--format={{.Names}}").split()
-    )
+    return sorted(engine.query("ps", "--all", f"--filter=label={config.LABEL}=node", "--format={{.Names}}").split())
 
 
 def ensure(count: int, image: str, model_archive: bytes) -> None:
@@ -80,7 +79,7 @@ def write_known_hosts() -> None:
     config.KNOWN_HOSTS.write_text("".join(lines))
 
 
-def _host_key(name: str):  # noqa: ANN202
+def _host_key(name: str) -> Path:
     """A node keeps its host key when it is made anew, as a reinstalled one that restores its keys."""
     folder = HOST_KEYS / name
     if not folder.exists():

@@ -29,12 +29,13 @@ def ensure_certificates() -> bool:
     TLS.mkdir(parents=True, exist_ok=True)
     names = ",".join([f"IP:{config.REGISTRY_ADDRESS}", *(f"DNS:{name}" for name in config.REGISTRY_NAMES)])
     (TLS / "names").write_text(f"subjectAltName={names}\n")
-    new_key = ["openssl", "req", "-newkey", "rsa:2048", "-nodes"]
-    ui.run([*new_key, "-x509", "-days", DAYS, "-subj", "/CN=dgxspark lab (throw-away)",
-            "-addext", "basicConstraints=critical,CA:TRUE", "-keyout", TLS / "ca.key", "-out", TLS / "ca.crt"])  # fmt: skip
+    new_key = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-days", DAYS]
+    authority = ["-subj", "/CN=dgxspark lab (throw-away)", "-addext", "basicConstraints=critical,CA:TRUE"]
+    ui.run([*new_key, "-x509", *authority, "-keyout", TLS / "ca.key", "-out", TLS / "ca.crt"])
     ui.run([*new_key, "-subj", "/CN=lab registry", "-keyout", TLS / "server.key", "-out", TLS / "server.csr"])
-    ui.run(["openssl", "x509", "-req", "-in", TLS / "server.csr", "-days", DAYS, "-extfile", TLS / "names",
-            "-CA", TLS / "ca.crt", "-CAkey", TLS / "ca.key", "-CAcreateserial", "-out", TLS / "server.crt"])  # fmt: skip
+    signer = ["-CA", TLS / "ca.crt", "-CAkey", TLS / "ca.key", "-CAcreateserial", "-extfile", TLS / "names"]
+    sign = ["openssl", "x509", "-req", "-days", DAYS, *signer]
+    ui.run([*sign, "-in", TLS / "server.csr", "-out", TLS / "server.crt"])
     return True
 
 

@@ -30,9 +30,8 @@ class Trees:
 def make(folder: Path, versions: list[str]) -> Trees:
     """Install every version, then move what is the same in all of them into common folders."""
     own = {version: folder / version for version in versions}
-    with ui.step(f"pip: SGLang {', '.join(versions)} with torch {config.TORCH}"):
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(_install, own.values(), own))
+    with ui.step(f"pip: SGLang {', '.join(versions)} with torch {config.TORCH}"), ThreadPoolExecutor() as pool:
+        list(pool.map(_install, own.values(), own))
     with ui.step("strip and split what pip installed"):
         for tree in own.values():
             _strip(tree)

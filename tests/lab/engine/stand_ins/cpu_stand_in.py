@@ -6,6 +6,8 @@
 SGLang imports some CUDA-only packages at start-up even where it never calls them, as on a CPU.
 """
 
+from __future__ import annotations
+
 import importlib.abc
 import importlib.machinery
 import sys

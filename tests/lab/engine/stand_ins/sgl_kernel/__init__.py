@@ -6,6 +6,8 @@
 There is no `scalar_type` module on purpose: its ImportError makes SGLang take its own.
 """
 
+from __future__ import annotations
+
 __version__ = "0.0.0"
 
 

@@ -3,4 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Functions of sgl_kernel.kvcacheio: as in the package itself, they import and raise when called."""
 
+from __future__ import annotations
+
 from sgl_kernel import __getattr__  # noqa: F401

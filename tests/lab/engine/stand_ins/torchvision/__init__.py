@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stand-in for torchvision, for tests on a CPU: everything imports, nothing computes."""
 
+from __future__ import annotations
+
 from cpu_stand_in import become_stand_in
 
 __version__ = "0.28.0"
