@@ -13,7 +13,7 @@ import typing as t
 # SGLang prints its whole configuration at start-up, keys in clear (0.5.4.post2 and 0.5.23), as `api_key='…'`,
 # `"api_key": "…"` or `--api-key …`; Hugging Face tokens start with hf_.
 _SECRET = re.compile(
-    r"""((?:admin_|admin-)?api[_-]key["']?\s*[=:\s]\s*)(?:'[^']*'|"[^"]*"|(?!None\b)[^\s,)}]+)|\bhf_[A-Za-z0-9]{8,}"""
+    r"""((?:admin_|admin-)?api[_-]key["']?\s*[=:\s]\s*)(?:'[^']*'|"[^"]*"|(?!(?:None|null)\b)[^\s,)}]+)|\bhf_[A-Za-z0-9]{20,}"""
 )
 
 
