@@ -136,7 +136,7 @@ def check_env(where: str, env: t.Mapping[str, t.Any]) -> list[Problem]:
             "quote it in YAML.",
         )
         for key, value in env.items()
-        if not isinstance(value, str)
+        if value is not None and not isinstance(value, str)  # null removes what a lower layer set
     ]
 
 

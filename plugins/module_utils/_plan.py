@@ -229,7 +229,8 @@ def _rank_env(drafted: Draft, node: Node, probe: _observe.Probe) -> dict[str, st
     if drafted.placement.nnodes > 1:
         rails = _fabric.rails(node.name, node.fabric_addresses, probe.interfaces)
         env = _fabric.environment(node.name, node.fabric_addresses[0], rails, request.transport)
-    return {**env, "HF_HUB_OFFLINE": "1", **drafted.profile.env, **t.cast("dict[str, str]", request.env)}
+    layers = merge(env, {"HF_HUB_OFFLINE": "1"}, drafted.profile.env, request.env)
+    return {name: value for name, value in layers.items() if value is not None}
 
 
 def _server(

@@ -1,0 +1,114 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A simulated cluster as its tests see it: play a playbook, look at the containers, ask the API."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import typing as t
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[1]
+LAB = [sys.executable, str(REPO / "tests" / "lab" / "lab.py")]
+_RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a playbook ended: exit code, everything it printed, and the changed tasks of each host."""
+
+    code: int
+    output: str
+    changed: dict[str, int]
+    seconds: float
+
+    def said(self, *words: str) -> bool:
+        """Whether the output has all of `words`, however lines were broken."""
+        flat = re.sub(r"\s+", " ", self.output)
+        return all(re.sub(r"\s+", " ", word) in flat for word in words)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster by its inventory file; `nodes` in order of rank."""
+
+    inventory: Path
+    nodes: tuple[str, ...]
+
+    def start(self, playbook: str, *more: str) -> subprocess.Popen[str]:
+        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.inventory), playbook, *more]
+        env = {**os.environ, "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+        return subprocess.Popen(
+            argv, cwd=REPO, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def play(self, playbook: str, *more: str, limit: float = 600, **variables: t.Any) -> Played:
+        """Play a playbook with extra variables and return how it ended."""
+        begin = time.monotonic()
+        extra = ["-e", json.dumps(variables)] if variables else []
+        process = self.start(playbook, *more, *extra)
+        output, _ = process.communicate(timeout=limit)
+        changed = {host: int(count) for host, _, count, _, _ in _RECAP.findall(output)}
+        print(output)  # pytest shows it when the test fails
+        return Played(process.returncode, output, changed, time.monotonic() - begin)
+
+    def run(self, node: str, *command: str) -> str:
+        """Run a command as root on a node and return what it printed."""
+        return subprocess.run(
+            [*LAB, "exec", node, "--", *command], check=True, capture_output=True, text=True, timeout=120
+        ).stdout
+
+    def container(self, node: str, name: str = "sglang") -> dict[str, t.Any]:
+        """Return Docker's own words on a container; empty when there is none."""
+        try:
+            return dict(json.loads(self.run(node, "docker", "inspect", name))[0])
+        except subprocess.CalledProcessError:
+            return {}
+
+    def starts(self) -> dict[str, str]:
+        """Return when each rank was started: equal twice means that nobody restarted it."""
+        return {node: self.container(node)["State"]["StartedAt"] for node in self.nodes}
+
+    def generations(self) -> set[str]:
+        return {self.container(node)["Config"]["Labels"]["dgxspark.sglang.generation"] for node in self.nodes}
+
+    def ask(self, path: str, body: t.Any = None, key: str = "", port: int = 30000) -> tuple[int, t.Any]:
+        """Ask the head's API over the management network, as a client does."""
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(f"http://{self.head_address()}:{port}{path}", data, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.status, json.loads(response.read() or b"null")
+        except urllib.error.HTTPError as error:
+            return error.code, None
+
+    def head_address(self) -> str:
+        listing = subprocess.run(
+            [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(self.inventory), "--host", self.nodes[0]],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        return str(json.loads(listing)["ansible_host"])
+
+    def completion_tokens(self, key: str = "") -> int:
+        """Return how many tokens one chat completion has."""
+        body = {"model": "tiny-llama", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8}
+        status, answer = self.ask("/v1/chat/completions", body, key)
+        assert status == 200, status
+        return int(answer["usage"]["completion_tokens"])
+
+
+SINGLE = Cluster(REPO / "inventories" / "lab" / "single.yml", ("spark-01",))
+PAIR = Cluster(REPO / "inventories" / "lab" / "hosts.yml", ("spark-01", "spark-02"))

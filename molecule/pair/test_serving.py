@@ -1,0 +1,175 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two nodes that serve with TP=2: what must not disturb them, what must replace them, and what must bring them back."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from molecule.cluster import LAB, PAIR, Played, subprocess
+
+ENGINE_ENV = {"SGLANG_USE_CPU_ENGINE": "1", "TORCHDYNAMO_DISABLE": "1", "SGLANG_CPU_OMP_THREADS_BIND": "0|1"}
+ENGINE_ARGS = {"max_total_tokens": 4096, "sleep_on_idle": True}
+
+
+@pytest.fixture
+def undisturbed() -> t.Iterator[None]:
+    """The cluster that serves before the test serves after it, and nobody restarted it."""
+    before = PAIR.starts()
+    yield
+    assert PAIR.starts() == before
+    assert PAIR.completion_tokens() > 0
+
+
+def refused(played: Played, *words: str) -> None:
+    assert played.code != 0
+    assert not any(played.changed.values()), "something was changed"
+    assert played.said(*words), f"not said: {words}"
+
+
+def test_both_ranks_serve_one_model() -> None:
+    assert PAIR.completion_tokens() > 0
+    assert len(PAIR.generations()) == 1
+    status, info = PAIR.ask("/server_info")
+    assert (status, info["tp_size"], info["nnodes"]) == (200, 2, 2)
+
+
+@pytest.mark.parametrize("node", PAIR.nodes)
+def test_the_container_is_as_promised(node: str) -> None:
+    host = PAIR.container(node)["HostConfig"]
+    assert host["NetworkMode"] == "host"
+    assert host["IpcMode"] == "host"
+    assert host["Privileged"] is False
+    assert host["Init"] is True
+    assert {limit["Name"]: limit["Hard"] for limit in host["Ulimits"]} == {"memlock": -1, "stack": 67108864}
+
+
+def test_check_on_a_converged_pair_tells_that_nothing_changes(undisturbed: None) -> None:
+    played = PAIR.play("site.yml", "--check")
+    assert (played.code, played.changed) == (0, {"spark-01": 0, "spark-02": 0})
+    assert played.said("nothing, it runs as planned")
+
+
+def test_status_shows_the_pair_on_one_screen(undisturbed: None) -> None:
+    played = PAIR.play("status.yml")
+    assert played.code == 0
+    for node, health in (("spark-01", "healthy"), ("spark-02", "-")):
+        row = next(line.split() for line in played.output.splitlines() if f"pair     {node}" in line)
+        assert row[2:5] + row[5:7] == ["sglang", row[3], "running", "tiny-llama", health]
+
+
+REFUSALS: dict[str, tuple[dict[str, t.Any], tuple[str, ...]]] = {
+    "unknown profile": ({"server_model": "tiny-lama"}, ("'tiny-lama' is not in the catalogue", "tiny-llama?")),
+    "no such value": ({"server_args": {"kv_cache_dtype": "fp8"}}, ("kv_cache_dtype is 'fp8'", "write fp8_e4m3")),
+    "no such flag": ({"server_args": {"schedule_heuristic": "lpm"}}, ("no flag", "write schedule_policy")),
+    "tp_size": ({"server_args": {"tp_size": 4}}, ("needs 4 GPU(s)", "have 2", "leave tp_size out")),
+    "no head": ({"spark_head": ""}, ("has no head", "set spark_head")),
+    "fabric address": ({"spark_fabric_addresses": []}, ("spark-02 has no fabric address", "2 ranks must meet")),
+    "port range": ({"server_port": 70000}, ("server_port is 70000", "1 to 65535")),
+    "no model folder": ({"server_model_root": "/nowhere"}, ("spark-02: the folder /nowhere/lab", "hf download")),
+    "port taken": ({"server_port": 22}, ("port 22 is taken by sshd", "choose another server_port")),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_bad_input_is_refused_before_anything_is_touched(case: str, undisturbed: None) -> None:
+    variables, words = REFUSALS[case]
+    refused(PAIR.play("site.yml", **variables), *words)
+
+
+def test_a_partial_limit_is_refused(undisturbed: None) -> None:
+    refused(PAIR.play("site.yml", "--limit", "spark-01"), "spark-02 is left out by --limit", "--limit pair")
+
+
+def test_two_heads_are_refused(undisturbed: None) -> None:
+    claims = "{{ {'spark-01': 'spark-01', 'spark-02': 'spark-02'}[inventory_hostname] }}"
+    refused(PAIR.play("site.yml", spark_head=claims), "needs one head, its nodes name 2", "set spark_head once")
+
+
+def test_a_missing_shard_on_one_node_is_refused(undisturbed: None) -> None:
+    folder = "/home/spark/ai/models/lab/tiny-llama"
+    shard = PAIR.run("spark-02", "sh", "-c", f"ls {folder}/*.safetensors | tail -n 1").strip()
+    PAIR.run("spark-02", "mv", shard, f"{shard}.away")
+    try:
+        refused(PAIR.play("site.yml"), "spark-02", f"lacks the shard {shard.rsplit('/', 1)[-1]}")
+    finally:
+        PAIR.run("spark-02", "mv", f"{shard}.away", shard)
+
+
+def test_an_unreachable_node_is_refused(undisturbed: None) -> None:
+    away = "{{ {'spark-01': hostvars['spark-01'].here, 'spark-02': '127.0.0.9'}[inventory_hostname] }}"
+    played = PAIR.play("site.yml", "-e", f"here={PAIR.head_address()}", ansible_host=away, ansible_port=9)
+    assert played.code != 0
+    assert played.said("can't be reached", "every node of a cluster is needed")
+
+
+def test_an_image_that_does_not_exist_is_refused(undisturbed: None) -> None:
+    played = PAIR.play("site.yml", server_image="lmsysorg/sglang:v9.9.9")
+    assert played.code != 0
+    assert played.said("Image lmsysorg/sglang:v9.9.9 does not exist in its registry", "check the image's name and tag")
+
+
+def test_without_the_registry_the_error_is_clear_and_the_server_stays(undisturbed: None) -> None:
+    subprocess.run([*LAB, "registry", "stop"], check=True)
+    try:
+        played = PAIR.play("site.yml", server_image="lmsysorg/sglang:spark", server_sglang="0.5.4.post2")
+    finally:
+        subprocess.run([*LAB, "registry", "start"], check=True)
+    assert played.code != 0
+    assert played.said("The registry of lmsysorg/sglang:spark can't be reached", "a server that runs already is not touched")
+
+
+def test_a_model_that_does_not_come_up_brings_the_old_one_back() -> None:
+    broken = {"tiny-broken": {"identity": {"repo": "lab/tiny-llama", "path": "lab/tiny-llama"}, "needs": {"nodes": [2]}}}
+    broken["tiny-broken"]["args"] = {"attention_backend": "fa3"}  # a GPU's backend: the engine on CPU refuses it
+    before = PAIR.generations()
+    tiny = json.loads(json.dumps(_models()))
+    played = PAIR.play("switch_model.yml", model="tiny-broken", server_models={**tiny, **broken})
+    assert played.code != 0
+    assert played.said("tiny-broken did not come up", "The last good plan serves again: tiny-llama")
+    assert PAIR.generations() == before
+    assert PAIR.completion_tokens() > 0
+
+
+def test_a_changed_flag_and_a_new_variable_restart_all_ranks_once() -> None:
+    changes = {"server_args": {**ENGINE_ARGS, "schedule_policy": "lpm"}, "server_env": {**ENGINE_ENV, "EXTRA": "1"}}
+    before = PAIR.starts()
+    seen = PAIR.play("site.yml", "--check", "--diff", **changes)
+    assert seen.said("replace tiny-llama (generation", "--schedule-policy")
+    assert PAIR.starts() == before
+    played = PAIR.play("site.yml", **changes)
+    assert played.code == 0
+    after = PAIR.starts()
+    assert all(after[node] != before[node] for node in PAIR.nodes)
+    assert len(PAIR.generations()) == 1
+    assert all(PAIR.container(node)["RestartCount"] == 0 for node in PAIR.nodes)
+    again = PAIR.play("site.yml", **changes)
+    assert (again.changed, PAIR.starts()) == ({"spark-01": 0, "spark-02": 0}, after)
+
+
+def test_a_removed_variable_is_seen() -> None:
+    played = PAIR.play("site.yml", "--diff")
+    assert played.code == 0
+    assert played.said('- "EXTRA": "1"')
+    assert not any("EXTRA" in line for line in PAIR.container("spark-02")["Config"]["Env"])
+    assert PAIR.completion_tokens() > 0
+
+
+def test_stop_and_start() -> None:
+    assert PAIR.play("stop.yml").code == 0
+    assert not any(PAIR.container(node)["State"]["Running"] for node in PAIR.nodes)
+    assert not any(PAIR.play("stop.yml").changed.values())
+    ids = [PAIR.container(node)["Id"] for node in PAIR.nodes]
+    assert PAIR.play("site.yml").code == 0
+    assert [PAIR.container(node)["Id"] for node in PAIR.nodes] == ids
+    assert PAIR.completion_tokens() > 0
+
+
+def _models() -> dict[str, t.Any]:
+    return {"tiny-llama": {"identity": {"repo": "lab/tiny-llama", "path": "lab/tiny-llama"},
+                           "needs": {"nodes": [1, 2, 4]}, "args": {"mem_fraction_static": 0.5}}}
