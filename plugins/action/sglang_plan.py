@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         self.task_vars = task_vars or {}
-        _, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        args = self.validate_argument_spec(argument_spec=ARGUMENTS)[1]
         try:
             return {**result, "changed": False, **self._plan(args)}
         except SparkError as error:

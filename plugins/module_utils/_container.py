@@ -168,7 +168,8 @@ def decide(state: str, wanted: ContainerSpec | None, observed: Observed | None) 
         return (*halt, "remove")
     if state == "stopped":
         return halt
-    assert wanted is not None
+    if wanted is None:
+        raise ValueError(f"state {state} needs a wanted spec")
     if observed.spec != wanted.canonical() or observed.image_id != wanted.image_id:
         return ("create", *halt, "remove", "rename", "start")
     if observed.running and state == "started":
@@ -180,10 +181,10 @@ def diff(state: str, wanted: ContainerSpec | None, observed: Observed | None) ->
     """Return before and after for Ansible's --diff; equal when nothing changes."""
     before = json.loads(observed.spec) if observed and observed.spec else {}
     before["state"] = "absent" if observed is None else ("started" if observed.running else "stopped")
+    after: dict[str, t.Any] = {}
     if state in ("absent", "stopped"):
         after = {} if state == "absent" else {key: value for key, value in before.items() if key != "state"}
         after["state"] = "absent" if observed is None else state
-    else:
-        assert wanted is not None
+    elif wanted:
         after = {**json.loads(wanted.canonical()), "state": "started"}
     return {"before": before, "after": after}

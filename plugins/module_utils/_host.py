@@ -10,7 +10,6 @@ import json
 import os
 import re
 import struct
-import subprocess
 import typing as t
 
 from ._errors import SparkError
@@ -21,13 +20,15 @@ _LISTEN = "0A"
 _CONTAINER_ID = re.compile(r"([0-9a-f]{64})")
 
 
-def interfaces() -> list[Interface]:
-    """Return the node's interfaces with their IPv4 and IPv6 addresses and the RDMA device behind each."""
+def interfaces(run: t.Callable[[list[str]], tuple[int, str, str]]) -> list[Interface]:
+    """Return the node's interfaces with their addresses and the RDMA device behind each.
+
+    `run`: runs a command and returns its exit status, output and error output (AnsibleModule.run_command).
+    """
     command = ["ip", "-json", "address", "show"]
-    try:
-        output = subprocess.run(command, check=True, capture_output=True, timeout=10).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise SparkError(f"`{' '.join(command)}` failed: {error}", "install iproute2 on the node.") from error
+    status, output, error = run(command)
+    if status != 0:
+        raise SparkError(f"`{' '.join(command)}` failed: {error.strip()}", "install iproute2 on the node.")
     rdma = rdma_devices()
     return [
         Interface(

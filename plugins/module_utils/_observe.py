@@ -62,9 +62,7 @@ def parse_probe(
             return Probe(node, error=f"can't be reached: {str(raw.get('msg', '')).strip()}")
         if proof not in raw:
             return Probe(node, error=f"failed in {name}: {raw.get('msg', '')}", hint=str(raw.get("hint", "")))
-    assert looked is not None
-    assert model is not None
-    found, folder = looked["probe"], model["models"][0]
+    found, folder = t.cast("dict[str, t.Any]", looked)["probe"], t.cast("dict[str, t.Any]", model)["models"][0]
     return Probe(
         node=node,
         docker_error=found["docker_error"],

@@ -43,7 +43,7 @@ def phase_of(lines: t.Iterable[str]) -> Phase:
     """Return the furthest phase that the log shows."""
     number, detail = 0, ""
     for line in lines:
-        reached = max((i for i, (_, begin) in enumerate(_PHASES, 1) if begin.search(line)), default=0)
+        reached = max((i for i, phase in enumerate(_PHASES, 1) if phase[1].search(line)), default=0)
         if reached > number:
             number, detail = reached, ""
         if "oading" in line and number == 3:

@@ -115,7 +115,8 @@ from ..module_utils._errors import SparkError
 from ..module_utils._http import Api
 
 
-def probe(params: dict[str, t.Any]) -> dict[str, t.Any]:
+def probe(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
     listeners = _host.listeners(params["ports"])
     found: dict[str, t.Any] = {
         "docker_error": "",
@@ -125,7 +126,7 @@ def probe(params: dict[str, t.Any]) -> dict[str, t.Any]:
         "container": {},
         "containers": [],
         "ports": {str(port): {**owner, "container": ""} for port, owner in listeners.items()},
-        "interfaces": [asdict(interface) for interface in _host.interfaces()],
+        "interfaces": [asdict(interface) for interface in _host.interfaces(module.run_command)],
         "memory": _host.memory(),
         "last_good": last_good(params["state_dir"], params["name"]),
     }
@@ -170,7 +171,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(changed=False, probe=probe(module.params))
+        module.exit_json(changed=False, probe=probe(module))
     except SparkError as error:
         module.fail_json(**error.as_result())
 

@@ -182,7 +182,8 @@ from ..module_utils._http import Api
 from ..module_utils._phases import STARTING, Phase, phase_of
 from ..module_utils._text import redact
 
-_EVERY, _ASK_EVERY = 0.25, 1.0  # seconds between two looks at the container, and at its log and API
+_EVERY = 0.25  # seconds between two looks at the container
+_ASK_EVERY = 1.0  # seconds between two looks at its log and API
 _TAIL = 25  # lines of last words
 _FOREVER = 10 * 365 * 86400
 
