@@ -70,6 +70,7 @@ REGISTRY_NAMES = ("registry-1.docker.io", "auth.docker.io", "index.docker.io", "
 # Public image name -> SGLang version inside.
 ENGINES = {"lmsysorg/sglang:v0.5.23": "0.5.23", "lmsysorg/sglang:spark": "0.5.4.post2"}
 DEFAULT_ENGINE = "lmsysorg/sglang:v0.5.23"
+BROKEN_ENGINE = "lmsysorg/sglang:broken"
 # What the oldest transformers saves, all of them load.
 OLDEST_ENGINE = "lmsysorg/sglang:spark"
 # SGLang asks for it with dependencies that exist for CUDA only, so it is installed without any.

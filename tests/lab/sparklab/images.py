@@ -14,6 +14,7 @@ from . import config, debian, engine, sitetree, ui
 
 NODE = config.HERE / "node"
 ENGINE = config.HERE / "engine"
+BROKEN = config.HERE / "broken"
 
 # A node is an ordinary machine with what DGX OS brings along. python3-docker is not part of that.
 NODE_PACKAGES = (
@@ -91,7 +92,18 @@ def engines() -> dict[str, str]:
             with ui.step(f"engine image, SGLang {version}"):
                 _engine_layer(image, common, trees.own[version])
         shutil.rmtree(config.BUILD / "engine")
-    return {name: built[version] for name, version in config.ENGINES.items()}
+    return {name: built[version] for name, version in config.ENGINES.items()} | {
+        config.BROKEN_ENGINE: _broken(built[config.ENGINES[config.DEFAULT_ENGINE]])
+    }
+
+
+def _broken(parent: str) -> str:
+    """An image of which the server ends at once."""
+    image = f"{config.LABEL}/engine:broken-{digest(parent, BROKEN)}"
+    if not exists(image):
+        with ui.step("engine image that fails"):
+            _build(image, BROKEN, FROM=parent)
+    return image
 
 
 def _engine_layer(image: str, parent: str, tree: Path) -> None:

@@ -78,7 +78,11 @@ def summary() -> str:
     """One line for status."""
     if not DAEMON.pid():
         return "stopped"
-    published = [name for name in config.ENGINES if _get("/v2/{}/manifests/{}".format(*name.rsplit(":", 1)))]
+    published = [
+        name
+        for name in [*config.ENGINES, config.BROKEN_ENGINE]
+        if _get("/v2/{}/manifests/{}".format(*name.rsplit(":", 1)))
+    ]
     return f"https://{config.REGISTRY_ADDRESS} as docker.io, with {', '.join(published) or 'nothing'}"
 
 
