@@ -9,7 +9,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils._text import did_y
 
 # Keys and order as SGLang 0.5.23 prints them at start-up.
 SERVER_ARGS = (
-    "[2026-11-21 02:03:04] server_args=ServerArgs(model_path='/models/tiny', tokenizer_path='/models/tiny', port=30000, "
+    "[2026-11-21 02:03:04] server_args=ServerArgs(model_path='/models/tiny', tokenizer_path='/models/t', port=30000, "
     "mem_fraction_static=0.75, api_key='sk-live-1234', admin_api_key='root-5678', served_model_name='tiny')"
 )
 
