@@ -18,7 +18,7 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.what} Next step: {self.hint}" if self.hint else self.what
+        return f"{self.what}\n  Next step: {self.hint}" if self.hint else self.what
 
 
 class SparkError(Exception):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 # (phase, pattern of the line that begins it), in the order in which a start goes through them.
 _PHASES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("reading the configuration", re.compile(r"server_args=")),
-    ("meeting the other ranks", re.compile(r"Init torch distributed begin")),
+    ("meeting the other ranks", re.compile(r"Init (torch distributed|parallel) begin")),
     ("loading weights", re.compile(r"Load weight begin|checkpoint shards:|Multi-thread loading")),
     ("allocating the KV cache", re.compile(r"Load weight end")),
     ("capturing CUDA graphs", re.compile(r"Capture .*cuda graph.* begin", re.IGNORECASE)),
