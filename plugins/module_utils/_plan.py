@@ -125,7 +125,7 @@ def draft(request: Request) -> Draft:
     else:
         known = ", ".join(sorted(request.tables))
         warnings.append(f"flags are not checked: there is no table for SGLang {image.sglang} (there are {known}).")
-    problems += _parallel_problems(args, placement)
+    problems += _parallel_problems(args, placement, checked=table is not None)
     if problems:
         raise SparkError(problems)
     return Draft(request, profile, image, placement, args, tuple(warnings))
@@ -208,10 +208,14 @@ def _port_problems(request: Request) -> list[Problem]:
     return problems
 
 
-def _parallel_problems(args: t.Mapping[str, t.Any], placement: Placement) -> list[Problem]:
+def _parallel_problems(args: t.Mapping[str, t.Any], placement: Placement, checked: bool) -> list[Problem]:
     gpus = placement.nnodes * GPUS_PER_NODE
-    pp = int(args.get("pp_size") or 1)
-    tp = int(args.get("tp_size") or gpus // pp)
+    try:
+        pp = int(args.get("pp_size") or 1)
+        tp = int(args.get("tp_size") or gpus // pp)
+    except (TypeError, ValueError):
+        what = f"tp_size is {args.get('tp_size')!r} and pp_size is {args.get('pp_size')!r}, needed are numbers."
+        return [] if checked else [Problem(what, "correct the value.")]  # the flag table has told it already
     if tp * pp == gpus:
         return []
     return [
