@@ -183,8 +183,10 @@ def explain(
         f" SGLang {plan['sglang']} from {plan['image']}, memory fraction {args['mem_fraction_static']}"
     ]
     for node, rank in plan["ranks"].items():
-        address = rank["server"]["env"].get("SGLANG_HOST_IP", "")
-        place = f" at {address} on {rank['server']['env']['GLOO_SOCKET_IFNAME']}" if address else ""
+        env = rank["server"]["env"]
+        # server_env may set one of them on a lone rank, or remove one.
+        met = {"SGLANG_HOST_IP", "GLOO_SOCKET_IFNAME"} <= env.keys()
+        place = f" at {env['SGLANG_HOST_IP']} on {env['GLOO_SOCKET_IFNAME']}" if met else ""
         lines.append(f"  rank {rank['rank']} {node}{place}: {_change(plan['generation'], rank['server'], found[node])}")
     lines += [f"  {node}: idle, this model does not need it" for node in plan["idle"]]
     return lines + [f"  note: {warning}" for warning in plan["warnings"]]
