@@ -8,7 +8,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import Pro
 
 
 def test_a_problem_reads_as_what_was_found_and_the_next_step() -> None:
-    assert str(Problem("The cable is out.", "plug it in.")) == "The cable is out. Next step: plug it in."
+    assert str(Problem("The cable is out.", "plug it in.")) == "The cable is out.\n  Next step: plug it in."
 
 
 def test_a_problem_without_a_next_step_is_what_was_found_alone() -> None:
@@ -17,7 +17,7 @@ def test_a_problem_without_a_next_step_is_what_was_found_alone() -> None:
 
 def test_an_error_of_one_problem_becomes_a_result_with_message_hint_and_facts() -> None:
     assert SparkError("No.", "try again.", log_tail=["last"]).as_result() == {
-        "msg": "No. Next step: try again.",
+        "msg": "No.\n  Next step: try again.",
         "hint": "try again.",
         "log_tail": ["last"],
     }
@@ -28,6 +28,6 @@ def test_an_error_of_several_problems_tells_all_of_them_and_each_hint_once() -> 
         [Problem("One.", "same."), Problem("Two.", "same."), Problem("Three.", "other."), Problem("Four.")]
     )
     assert error.as_result() == {
-        "msg": "One. Next step: same.\nTwo. Next step: same.\nThree. Next step: other.\nFour.",
+        "msg": "One.\n  Next step: same.\nTwo.\n  Next step: same.\nThree.\n  Next step: other.\nFour.",
         "hint": "same.\nother.",
     }

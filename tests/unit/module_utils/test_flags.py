@@ -160,7 +160,8 @@ def test_a_flag_like_no_other_is_refused_with_where_to_look() -> None:
             [
                 (
                     "tool_call_parser is 'glm47', needed is one of deepseekv3, deepseekv31, glm, glm45, gpt-oss,"
-                    " kimi_k2, llama3, minimax-m2, mistral, pythonic, qwen, qwen25, qwen3_coder, step3 for SGLang 0.5.4.post2.",
+                    " kimi_k2, llama3, minimax-m2, mistral, pythonic, qwen, qwen25, qwen3_coder, step3 for SGLang"
+                    " 0.5.4.post2.",
                     "Did you mean glm45 or glm?",
                 )
             ],
