@@ -11,6 +11,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,8 +41,10 @@ def up(count: int) -> None:
     engine.start()
     network.ensure()
     keys_are_new = registry.ensure_certificates()
-    node_image = images.node()
-    engine_images = images.engines()
+    with ThreadPoolExecutor() as pool:
+        node_build = pool.submit(images.node)
+        engine_images = images.engines()
+        node_image = node_build.result()
     registry.start(restart=keys_are_new)
     for name, image in engine_images.items():
         registry.publish(name, image)
@@ -51,10 +54,10 @@ def up(count: int) -> None:
     status()
 
 
-def reset(count: int | None) -> None:
-    """Give the running nodes (or `count` of them) back bare: no pulled image, no container, no change."""
+def reset(count: int | None, *, keep_images: bool) -> None:
+    """Give the running nodes (or `count` of them) back bare: no container, no change, and no image unless kept."""
     count = count or len(nodes.existing()) or 2
-    nodes.remove()
+    nodes.remove(keep_images=keep_images)
     up(count)
 
 
@@ -100,7 +103,8 @@ def arguments() -> argparse.Namespace:
         return into
 
     with_nodes(command("up", "bring up the lab, build what is missing; nodes that run already stay"))
-    with_nodes(command("reset", "nodes back to bare"), default=None)
+    bare = with_nodes(command("reset", "nodes back to bare"), default=None)
+    bare.add_argument("--keep-images", action="store_true", help="spare the nodes another pull")
     command("down", "stop everything, keep the caches")
     command("clean", "down, and remove every file of the lab")
     command("status", "what runs")
@@ -118,7 +122,7 @@ def change(args: argparse.Namespace) -> None:
     if args.command == "up":
         up(args.nodes)
     elif args.command == "reset":
-        reset(args.nodes)
+        reset(args.nodes, keep_images=args.keep_images)
     elif args.command == "down":
         down()
     elif args.command == "clean":

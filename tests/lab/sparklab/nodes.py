@@ -15,6 +15,13 @@ from pathlib import Path
 from . import config, engine, ui
 
 HOST_KEYS = config.DATA / "ssh" / "hosts"
+# Everything of a node's engine but its images; the engine stops in order, so that they are whole afterwards.
+FORGET_CONTAINERS = """
+set -e
+docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes
+docker system prune --force --volumes
+systemctl stop docker.socket docker.service containerd.service
+"""
 ALL = {config.node_name(index): index for index in range(1, max(config.CLUSTERS) + 1)}
 
 
@@ -42,11 +49,11 @@ def ensure(count: int, image: str, model_archive: bytes) -> None:
     write_known_hosts()
 
 
-def remove() -> None:
-    """Remove all nodes with what their engines held."""
+def remove(*, keep_images: bool = False) -> None:
+    """Remove all nodes with what their engines held, or with all of that but the images."""
     if names := existing():
-        with ui.step(f"remove {' '.join(names)}"):
-            _remove(names)
+        with ui.step(f"remove {' '.join(names)}{', keep their images' if keep_images else ''}"):
+            _remove(names, keep_images=keep_images)
 
 
 def execute(name: str, argv: list[str]) -> int:
@@ -94,8 +101,7 @@ def _create(name: str, image: str, model_archive: bytes) -> None:
         "create", f"--name={name}", f"--hostname={name}", f"--label={config.LABEL}=node", "--privileged",
         "--cgroupns=private", "--restart=unless-stopped", "--shm-size=4g",
         "--tmpfs=/run:exec,mode=755", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec,mode=1777",
-        # The node's engine needs a file system below it that is no overlay.
-        "--volume=/var/lib/docker", "--volume=/var/lib/containerd",
+        *(f"--volume={volume}:{folder}" for volume, folder in _volumes(name).items()),
         f"--network={config.MANAGEMENT.name}", f"--ip={config.MANAGEMENT.address(index)}",
         *(f"--add-host={known}:{config.REGISTRY_ADDRESS}" for known in config.REGISTRY_NAMES),
         *(f"--env=LAB_INTERFACE_{number}={network.address(index)}={network.interface}"
@@ -116,8 +122,21 @@ def _host_key_archive(name: str) -> bytes:
     return buffer.getvalue()
 
 
-def _remove(names: list[str]) -> None:
-    engine.docker("rm", "--force", "--volumes", *names)
+def _remove(names: list[str], *, keep_images: bool = False) -> None:
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: _remove_one(name, keep_images), names))
+
+
+def _remove_one(name: str, keep_images: bool) -> None:
+    emptied = keep_images and engine.query("exec", name, "sh", "-c", FORGET_CONTAINERS)
+    engine.docker("rm", "--force", name)
+    if not emptied:
+        engine.docker("volume", "rm", "--force", *_volumes(name))
+
+
+def _volumes(name: str) -> dict[str, str]:
+    """The node's engine needs file systems below it that are no overlay: volume -> folder."""
+    return {f"{name}-{part}": f"/var/lib/{part}" for part in ("docker", "containerd")}
 
 
 def _wait(name: str) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from . import config, ui
 
 ENGINE = config.HERE / "engine"
-# Never read by a server: command line tools, headers, test suites.
-UNUSED = ("bin", "torch/include", "torch/test", "torch/share")
+# Never read by a server: command line tools, type stubs, headers, test suites.
+UNUSED = ("bin", "jedi/third_party", "torch/include", "torch/test", "torch/share")
 
 
 @dataclass(frozen=True)
