@@ -30,8 +30,8 @@ def _entry(name: str, pattern: str, meaning: str, next_step: str) -> _Entry:
     return _Entry(re.compile(pattern), Diagnosis(name, meaning, next_step))
 
 
-# Seen on the real server on CPU: argument errors, model path, rendezvous, peer loss, port. The others: their texts in
-# SGLang's, Triton's and NCCL's sources and in public reports of GB10 users.
+# Seen on the real server on CPU: argument errors, model path, missing shards, rendezvous, peer loss, port. The others:
+# their texts in SGLang's, Triton's and NCCL's sources and in public reports of GB10 users.
 _TABLE = (
     _entry(
         "unknown-flag",
@@ -45,6 +45,12 @@ _TABLE = (
         r"|Repo id must be in the form|HFValidationError",
         "SGLang can't read the model folder.",
         "check that the folder is complete and mounted: config.json, tokenizer, all shards.",
+    ),
+    _entry(
+        "missing-shard",
+        r"references \d+ shard file\(s\) missing from",
+        "The model folder lacks weight files that its index names.",
+        "copy the model again; the log names the files.",
     ),
     _entry(
         "truncated-weights",
