@@ -50,9 +50,13 @@ def judge(listing: Listing) -> ModelFolder:
         return ModelFolder(listing.path, False, (f"the folder {listing.path} does not exist",))
     config = listing.config or {}
     shards = sorted(name for name in listing.files if name.endswith(WEIGHTS))
-    promised = sorted(set((listing.index or {}).get("weight_map", {}).values()))
+    promised = sorted(set(((listing.index or {}).get("weight_map") or {}).values()))
     missing = tuple(name for name in promised if name not in listing.files)
-    truncated = tuple(name for name in shards if name in listing.needed and listing.files[name] != listing.needed[name])
+    truncated = tuple(
+        name
+        for name in shards
+        if name in listing.needed and (not listing.needed[name] or listing.files[name] != listing.needed[name])
+    )
     problems = []
     if listing.config is None:
         problems.append(f"{listing.path} has no readable config.json")
