@@ -110,18 +110,20 @@ def _promised_size(path: str) -> int:
             if not 0 < length <= 100_000_000:
                 return 0
             header = json.loads(file.read(length))
-    except (OSError, ValueError, struct.error):
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+        return int(8 + length + max(ends, default=0))
+    except (OSError, ValueError, struct.error, AttributeError, LookupError, TypeError):  # any header but a real one
         return 0
-    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-    return int(8 + length + max(ends, default=0))
 
 
-def _json(path: str) -> t.Any:
+def _json(path: str) -> dict[str, t.Any] | None:
+    """Return the dictionary in a JSON file; None when there is none."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            content = json.load(file)
     except (OSError, ValueError):
         return None
+    return content if isinstance(content, dict) else None
 
 
 def _read(path: str) -> str:
