@@ -69,7 +69,6 @@ def down() -> None:
     registry.stop()
     engine.stop()
     network.remove_leftovers()
-    ui.say("the lab is down; its caches stay in " + str(config.DATA))
 
 
 def clean() -> None:
@@ -125,6 +124,7 @@ def change(args: argparse.Namespace) -> None:
         reset(args.nodes, keep_images=args.keep_images)
     elif args.command == "down":
         down()
+        ui.say(f"the lab is down; its caches stay in {config.DATA}")
     elif args.command == "clean":
         clean()
     elif args.command == "inventory":
