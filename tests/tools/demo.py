@@ -7,7 +7,7 @@ import sys
 import time
 
 import setup
-from steps import LAB, LAB_INVENTORY, REPO, VENV, claim_lab, clock, heading, say, tool_env
+from steps import LAB, LAB_INVENTORY, REPO, VENV, clock, heading, say, tool_env
 
 STEPS = (
     ("the lab: two simulated Sparks", "5-10 min the first time, later under one", [*LAB, "up", "--nodes", "2"]),
@@ -29,7 +29,7 @@ The two nodes go on serving. What you may want next:
 
 def main() -> int:
     started = time.monotonic()
-    if setup.main() != 0 or not claim_lab():
+    if setup.main() != 0:
         return 1
     for title, expect, argv in STEPS:
         heading(title, expect)

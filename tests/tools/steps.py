@@ -18,10 +18,6 @@ VENV = REPO / ".venv"
 OLDER_VENV = REPO / ".venv-2.19"
 LAB = [sys.executable, "-u", "tests/lab/lab.py"]
 LAB_INVENTORY = "inventories/lab/hosts.yml"
-# The lab is one per machine, whichever checkout started it.
-LAB_DATA = Path("/var/lib/dgxspark-lab")
-LAB_ENGINE = Path("/run/dgxspark-lab/docker.sock")
-LAB_CLAIM = REPO / ".cache" / "lab-was-started-from-here"
 SIGN_OF_LIFE_EVERY = 60
 
 _print_lock = threading.Lock()
@@ -70,22 +66,6 @@ def tool_env(venv: Path = VENV, **extra: str) -> dict[str, str]:
         env.pop(name, None)
     env.update(extra)
     return env
-
-
-def lab_is_ours() -> bool:
-    """Whether this checkout started the lab: only then may it be reset, stopped or removed from here."""
-    return LAB_CLAIM.exists() or (REPO / LAB_INVENTORY).exists()
-
-
-def claim_lab() -> bool:
-    """Note that the lab is started from here; False, with the reason said, if another checkout's lab is running."""
-    if LAB_ENGINE.exists() and not lab_is_ours():
-        say("   a lab that another checkout started is running on this machine; stop it there, or, if nobody needs it,")
-        say("   here: python3 tests/lab/lab.py down")
-        return False
-    LAB_CLAIM.parent.mkdir(parents=True, exist_ok=True)
-    LAB_CLAIM.touch()
-    return True
 
 
 class Job:
