@@ -170,9 +170,14 @@ class Report:
 def root_cause(reports: t.Iterable[Report]) -> Report | None:
     """Return the failure that came first: the death of one rank takes the others along, and theirs is only an echo."""
     failed = [report for report in reports if report.state == FAILED]
-    never = "9999"
-    # A rank that merely gave up waiting names no step of its own and is never the cause of another's failure.
-    return min(failed, key=lambda report: (not report.step, report.finished_at or never, report.rank), default=None)
+
+    def order(report: Report) -> tuple[bool, str, int]:
+        # Docker's time for "never" is in the year 1. A rank that merely gave up waiting names no step of its own and is
+        # never the cause of another's failure.
+        ended = report.finished_at if report.finished_at > "0002" else "9999"
+        return not report.step, ended, report.rank
+
+    return min(failed, key=order, default=None)
 
 
 def story(reports: t.Sequence[Report], names: t.Iterable[str]) -> tuple[bool, str]:
