@@ -51,15 +51,15 @@ class Api:
         if health != 200:
             return Answers(health)
         status, models = self.ask("/v1/models")
-        if status != 200:
-            return Answers(health, error=f"/v1/models answers {status}")
-        names = tuple(str(card["id"]) for card in models["data"])
+        names = _names(models)
+        if status != 200 or names is None:
+            return Answers(health, error=_strange("/v1/models", status))
         for path in _INFO_PATHS:
             status, info = self.ask(path)
-            if status == 200:
+            if status == 200 and isinstance(info, dict):
                 break
         else:
-            return Answers(health, names, error=f"{path} answers {status}")
+            return Answers(health, names, error=_strange(path, status))
         return Answers(health, names, _identity(info), *self._generation(served_name, embedding))
 
     def _generation(self, model: str, embedding: bool) -> tuple[int | None, str]:
@@ -69,9 +69,24 @@ class Api:
         else:
             path, more, counted = "/v1/completions", {"prompt": "Hello", "max_tokens": 4}, "completion_tokens"
         status, answer = self.ask(path, {"model": model, **more}, timeout=120)
-        if status != 200 or answer is None:
-            return None, f"{path} answers {status}"
-        return int(answer["usage"][counted]), ""
+        if status != 200:
+            return None, _strange(path, status)
+        try:
+            return int(answer["usage"][counted]), ""
+        except (TypeError, KeyError, ValueError):
+            return None, _strange(path, status)
+
+
+def _strange(path: str, status: int) -> str:
+    return f"{path} answers {status}" + (", but not as SGLang does" if status == 200 else "")
+
+
+def _names(models: t.Any) -> tuple[str, ...] | None:
+    """Return the names that /v1/models lists; None for another server's idea of that path."""
+    try:
+        return tuple(str(card["id"]) for card in models["data"])
+    except (TypeError, KeyError):
+        return None
 
 
 def _identity(info: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
