@@ -41,7 +41,7 @@ def spellings(action: argparse.Action) -> list[str]:
 
 def kind(action: argparse.Action) -> str:
     """Return the kind of a flag. A type that the mapping lacks ends the run: it needs a decision."""
-    if type(action).__name__ in FLAG_ACTIONS:
+    if type(action).__name__ in FLAG_ACTIONS and action.nargs == 0:
         return "flag"
     if isinstance(action, argparse.BooleanOptionalAction):
         return "bool"

@@ -1,0 +1,155 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Roles and playbooks say what they take, stay small, and never depend on which nodes happen to be in a run."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.dgxspark.sglang.tests.contract.tree import (
+    PLAYBOOKS,
+    REPO,
+    ROLES,
+    ROOT_PLAYBOOKS,
+    TASK_FILES,
+    load,
+    name,
+    tasks,
+)
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "path": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "dict": (dict,),
+    "list": (list,),
+}
+LINES, TASKS = 60, 10
+
+
+def defaults(role: Path) -> dict[str, t.Any]:
+    return load(role / "defaults/main.yml") or {}
+
+
+def specs(role: Path) -> dict[str, t.Any]:
+    path = role / "meta/argument_specs.yml"
+    assert path.exists(), f"{name(role)} has no meta/argument_specs.yml"
+    return load(path)["argument_specs"]
+
+
+def options(role: Path) -> dict[str, t.Any]:
+    merged: dict[str, t.Any] = {}
+    for entry in specs(role).values():
+        merged.update(entry.get("options") or {})
+    return merged
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name)
+def test_the_spec_names_the_defaults_and_nothing_else(role: Path) -> None:
+    documented = {key for key, option in options(role).items() if "default" in option}
+    assert documented == set(defaults(role))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name)
+def test_the_spec_has_the_values_of_the_defaults(role: Path) -> None:
+    documented = {key: option["default"] for key, option in options(role).items() if "default" in option}
+    assert documented == defaults(role)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name)
+def test_a_default_has_the_type_of_its_spec(role: Path) -> None:
+    """argument_specs validate but don't convert: a default of another type would reach the tasks as it is."""
+    wrong = {
+        key: option["type"]
+        for key, option in options(role).items()
+        if not isinstance(option["default"], TYPES[option["type"]])
+        or (isinstance(option["default"], bool) and option["type"] != "bool")
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name)
+def test_a_role_has_a_spec_for_its_main_entry_point(role: Path) -> None:
+    assert "main" in specs(role)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name)
+def test_variables_of_a_role_begin_with_its_name(role: Path) -> None:
+    assert [key for key in defaults(role) if not key.startswith(f"{role.name}_")] == []
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=name)
+def test_a_task_file_stays_short(path: Path) -> None:
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("# ")]
+    assert (len(lines) <= LINES, len(list(tasks(path))) <= TASKS) == (True, True)
+
+
+# Which nodes are in a run never decides who has which rank, and nobody waits in a task that another has to reach.
+@pytest.mark.parametrize("path", TASK_FILES + PLAYBOOKS + ROOT_PLAYBOOKS, ids=name)
+def test_no_keyword_makes_the_outcome_depend_on_the_run(path: Path) -> None:
+    keywords = {"run_once", "serial", "throttle", "order", "strategy"}
+    assert {key for task in tasks(path) for key in task} & keywords == set()
+
+
+@pytest.mark.parametrize("path", TASK_FILES + PLAYBOOKS, ids=name)
+def test_no_task_runs_a_shell_or_pauses(path: Path) -> None:
+    used = {key.rsplit(".", 1)[-1] for task in tasks(path) for key in task}
+    assert used & {"shell", "raw", "script", "pause", "wait_for_connection", "expect"} == set()
+
+
+@pytest.mark.parametrize("path", TASK_FILES + PLAYBOOKS, ids=name)
+def test_modules_are_named_in_full(path: Path) -> None:
+    actions = [
+        key
+        for task in tasks(path)
+        for key in task
+        if key.rsplit(".", 1)[-1]
+        in ("command", "copy", "file", "template", "set_fact", "debug", "assert", "fail", "apt")
+    ]
+    assert [action for action in actions if not action.startswith("ansible.builtin.")] == []
+
+
+@pytest.mark.parametrize("path", TASK_FILES + PLAYBOOKS, ids=name)
+def test_ranks_never_come_from_the_hosts_of_the_run(path: Path) -> None:
+    assert re.findall(r"ansible_play_(?:hosts|batch)\w*|ansible_limit", path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", ROOT_PLAYBOOKS, ids=name)
+def test_a_playbook_of_the_root_imports_one_that_exists(path: Path) -> None:
+    (play,) = load(path)
+    assert (REPO / play["ansible.builtin.import_playbook"]).is_file()
+
+
+@pytest.mark.parametrize("path", ROOT_PLAYBOOKS, ids=name)
+def test_a_playbook_of_the_root_imports_its_namesake(path: Path) -> None:
+    (play,) = load(path)
+    assert play["ansible.builtin.import_playbook"] == f"playbooks/{path.name}"
+
+
+def test_every_role_that_is_used_exists() -> None:
+    used = {
+        task[action]["name"]
+        for path in [*TASK_FILES, *PLAYBOOKS]
+        for task in tasks(path)
+        for action in ("ansible.builtin.import_role", "ansible.builtin.include_role")
+        if action in task
+    }
+    assert used <= {f"dgxspark.sglang.{role.name}" for role in ROLES}
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=name)
+def test_every_task_file_that_is_used_exists(path: Path) -> None:
+    used = {
+        task[action] if isinstance(task[action], str) else task[action]["file"]
+        for task in tasks(path)
+        for action in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks")
+        if action in task
+    }
+    assert [file for file in used if not (path.parent / file).is_file()] == []
