@@ -1,0 +1,268 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How sglang_server converges one container, on an engine that only remembers what it was told."""
+
+from __future__ import annotations
+
+import socket
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.dgxspark.sglang.plugins.module_utils._container import ContainerSpec, Observed
+from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
+from ansible_collections.dgxspark.sglang.plugins.modules import sglang_server
+from ansible_collections.dgxspark.sglang.tests.unit.builders import IMAGE_ID, OTHER_ID, observed, server_params, shown
+
+
+class Engine:
+    """An engine with the interface of Docker: one container at most, and a record of what was asked of it."""
+
+    def __init__(self, found: Observed | None = None, image_id: str = IMAGE_ID, gpu: bool = True) -> None:
+        self.found, self.local_image, self.gpu = found, image_id, gpu
+        self.next: ContainerSpec | None = None
+        self.did: list[tuple[str, ...]] = []
+        self.labels: t.Mapping[str, str] = {}
+
+    def container(self, name: str) -> Observed | None:
+        return self.found
+
+    def image_id(self, name: str) -> str:
+        return self.local_image
+
+    def gpu_runtime(self) -> bool:
+        return self.gpu
+
+    def name_of(self, container_id: str) -> str:
+        return ""
+
+    def create(self, spec: ContainerSpec, labels: t.Mapping[str, str]) -> None:
+        self.did.append(("create",))
+        self.next, self.labels = spec, labels
+
+    def rename(self, name: str) -> None:
+        self.did.append(("rename", name))
+        assert self.next
+        self.found = observed(self.next, status="created")
+
+    def start(self, name: str) -> None:
+        self.did.append(("start", name))
+        assert self.found
+        self.found = replace(self.found, status="running")
+
+    def stop(self, name: str, timeout: int) -> None:
+        self.did.append(("stop", name, str(timeout)))
+        assert self.found
+        self.found = replace(self.found, status="exited")
+
+    def remove(self, name: str) -> None:
+        self.did.append(("remove", name))
+        self.found = None
+
+
+class Module:
+    """The part of AnsibleModule that converge uses."""
+
+    def __init__(self, params: dict[str, t.Any], check_mode: bool) -> None:
+        self.params, self.check_mode = params, check_mode
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> dict[str, t.Any]:
+    """Options with folders of this test and a port that nobody uses."""
+    (tmp_path / "model").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return server_params(
+        model_path=str(tmp_path / "model"), state_dir=str(tmp_path / "state"), args={"port": port}, image=IMAGE_ID
+    )
+
+
+@pytest.fixture
+def converge(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.Any]]:
+    """Return a function that converges an engine with some options changed."""
+
+    def run(engine: Engine, check_mode: bool = False, **changes: t.Any) -> dict[str, t.Any]:
+        monkeypatch.setattr(sglang_server, "Docker", lambda: engine)
+        monkeypatch.setattr(sglang_server, "HAVE_DOCKER", True)
+        return sglang_server.converge(t.cast(t.Any, Module({**params, **changes}, check_mode)))
+
+    return run
+
+
+Converge = t.Callable[..., dict[str, t.Any]]
+
+
+def running(converge: Converge, **changes: t.Any) -> Engine:
+    """Return an engine whose container runs as these options say, with nothing on its record."""
+    engine = Engine()
+    converge(engine, **changes)
+    engine.did.clear()
+    return engine
+
+
+def test_a_new_container_is_created_named_and_started(converge: Converge) -> None:
+    engine = Engine()
+    result = converge(engine)
+    assert engine.did == [("create",), ("rename", "sglang"), ("start", "sglang")]
+    assert (result["changed"], result["actions"], result["container"]["running"]) == (
+        True,
+        ["create", "rename", "start"],
+        True,
+    )
+
+
+def test_a_second_run_does_nothing(converge: Converge) -> None:
+    engine = running(converge)
+    result = converge(engine)
+    assert (engine.did, result["changed"], result["actions"]) == ([], False, [])
+    assert result["diff"]["before"] == result["diff"]["after"]
+
+
+def test_a_replacement_is_created_before_the_old_one_is_stopped(converge: Converge) -> None:
+    engine = running(converge)
+    converge(engine, env={"NCCL_DEBUG": "INFO"})
+    assert engine.did == [
+        ("create",),
+        ("stop", "sglang", "60"),
+        ("remove", "sglang"),
+        ("rename", "sglang"),
+        ("start", "sglang"),
+    ]
+
+
+def test_a_restart_keeps_the_container(converge: Converge) -> None:
+    engine = running(converge)
+    converge(engine, state="restarted")
+    assert engine.did == [("stop", "sglang", "60"), ("start", "sglang")]
+
+
+def test_a_stop_keeps_the_container(converge: Converge) -> None:
+    engine = running(converge)
+    result = converge(engine, state="stopped", stop_timeout=5)
+    assert (engine.did, result["container"]["status"]) == ([("stop", "sglang", "5")], "exited")
+
+
+def test_absent_removes_container_and_secrets(converge: Converge, tmp_path: Path) -> None:
+    engine = running(converge, api_key="sk-1")
+    result = converge(engine, state="absent")
+    assert (engine.did, result["container"]) == ([("stop", "sglang", "60"), ("remove", "sglang")], {})
+    assert not (tmp_path / "state/sglang.secrets").exists()
+
+
+@pytest.mark.parametrize("state", ["started", "restarted", "stopped", "absent"])
+def test_check_mode_tells_the_same_and_touches_nothing(converge: Converge, state: str, tmp_path: Path) -> None:
+    told, done = running(converge), running(converge)
+    changes = {"state": state, "env": {"A": "1"}, "api_key": "sk-1"}
+    before = {path.name for path in tmp_path.rglob("*")}
+    predicted = converge(told, check_mode=True, **changes)
+    assert (told.did, {path.name for path in tmp_path.rglob("*")}) == ([], before)
+    result = converge(done, **changes)
+    assert set(predicted) == set(result)
+    kept = ("changed", "actions", "command", "digest", "diff")
+    assert {key: predicted[key] for key in kept} == {key: result[key] for key in kept}
+
+
+def test_secrets_are_written_for_the_engine_and_nowhere_in_the_result(converge: Converge, tmp_path: Path) -> None:
+    engine = Engine()
+    result = converge(engine, api_key="sk-very-secret", hf_token="hf_very-secret")
+    folder = tmp_path / "state/sglang.secrets"
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == {
+        "config.yaml": 'api-key: "sk-very-secret"\n',
+        "hf_token": "hf_very-secret",
+    }
+    assert "very-secret" not in repr((result, engine.next, engine.labels))
+
+
+def test_a_secret_that_is_no_longer_set_leaves_the_node(converge: Converge, tmp_path: Path) -> None:
+    engine = running(converge, api_key="sk-1")
+    converge(engine)
+    assert not (tmp_path / "state/sglang.secrets").exists()
+
+
+def test_labels_for_people_name_model_image_and_port(converge: Converge, params: dict[str, t.Any]) -> None:
+    engine = Engine()
+    converge(engine)
+    assert engine.labels == {
+        "dgxspark.sglang.model": "tiny",
+        "dgxspark.sglang.image": IMAGE_ID,
+        "dgxspark.sglang.port": str(params["args"]["port"]),
+    }
+
+
+def refusal(converge: Converge, engine: Engine, **changes: t.Any) -> tuple[str, str]:
+    with pytest.raises(SparkError) as caught:
+        converge(engine, **changes)
+    assert engine.did == []
+    (only,) = shown(caught.value.problems)
+    return only
+
+
+@pytest.mark.parametrize("state", ["started", "restarted", "stopped", "absent"])
+def test_a_container_of_somebody_else_is_refused_and_not_touched(converge: Converge, state: str) -> None:
+    assert refusal(converge, Engine(observed(image_id=OTHER_ID)), state=state) == (
+        "A container named sglang exists (image aaaabbbbcccc), and this collection did not make it.",
+        "rename or remove it, or choose another name; it is not touched.",
+    )
+
+
+def test_an_image_that_is_not_there_is_refused(converge: Converge) -> None:
+    assert refusal(converge, Engine(image_id=""), image="example/x:1") == (
+        "Image example/x:1 is not on this node.",
+        "pull it first with dgxspark.sglang.sglang_image.",
+    )
+
+
+def test_a_model_folder_that_is_not_there_is_refused_while_the_old_server_runs(converge: Converge) -> None:
+    assert refusal(converge, running(converge), model_path="/nowhere/tiny") == (
+        "The model folder /nowhere/tiny does not exist.",
+        "copy the model there first.",
+    )
+
+
+def test_a_node_without_a_gpu_runtime_is_refused(converge: Converge) -> None:
+    assert refusal(converge, Engine(gpu=False)) == (
+        "Docker knows no NVIDIA runtime, so the container would get no GPU.",
+        "install nvidia-container-toolkit and restart Docker (DGX OS ships it), or set gpus: none.",
+    )
+
+
+def test_an_engine_on_cpu_needs_no_gpu_runtime(converge: Converge) -> None:
+    assert converge(Engine(gpu=False), gpus="none")["changed"] is True
+
+
+def test_a_port_that_somebody_else_has_is_refused(converge: Converge) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        what, hint = refusal(converge, Engine(), args={"port": port})
+    assert what.startswith(f"Port {port} is taken by ")
+    assert hint == "stop it, or choose another port."
+
+
+def test_what_runs_as_wanted_is_not_checked_again(converge: Converge) -> None:
+    engine = running(converge)
+    engine.gpu = False
+    assert converge(engine)["changed"] is False
+
+
+def test_in_check_mode_without_the_sdk_nothing_is_assumed_to_be_there(
+    params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sglang_server, "HAVE_DOCKER", False)
+    module = Module(params, check_mode=True)
+    result = sglang_server.converge(t.cast(t.Any, module))
+    assert (result["actions"], result["container"], module.warnings) == (
+        ["create", "rename", "start"],
+        {},
+        [
+            "Docker was not asked: install python3-docker on the node (the role host does). Assuming that no server of"
+            " this collection is here."
+        ],
+    )
