@@ -137,7 +137,7 @@ def test_documentation_and_return_values_are_yaml_with_a_description(path: Path)
 
 @pytest.mark.parametrize("path", TASK_FILES + PLAYBOOKS, ids=name)
 def test_roles_and_playbooks_use_options_that_exist(path: Path) -> None:
-    wrong = {}
+    wrong: dict[str, list[str]] = {}
     for task in tasks(path):
         for key, given in task.items():
             if key.startswith(PREFIX) and isinstance(given, dict):

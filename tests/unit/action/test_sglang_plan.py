@@ -157,7 +157,7 @@ def test_a_node_must_be_in_the_group_of_its_cluster(cluster: str, expected: tupl
     ],
     ids=["limit", "failed"],
 )
-def test_a_run_with_a_part_of_the_cluster_is_refused(hosts: dict[str, list[str]], why: str) -> None:
+def test_a_run_with_a_part_of_the_cluster_is_refused(hosts: dict[str, t.Any], why: str) -> None:
     assert refusal(action(**hosts)) == [
         (
             f"Cluster alpha is in this run only in part: spark-02 {why}.",

@@ -56,6 +56,12 @@ def told(error: SparkError) -> tuple[str, str]:
             id="the disk is full",
         ),
         pytest.param(
+            "failed to register layer: [Errno 28] No space left on device",
+            "No room to pull {image}: {text}",
+            "free disk space: docker system df.",
+            id="the disk is full, in Python's words",
+        ),
+        pytest.param(
             'Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host',
             "The registry of {image} can't be reached: {text}",
             "check network and name resolution on the node; a server that runs already is not touched.",
