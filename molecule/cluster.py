@@ -101,13 +101,12 @@ class Cluster:
             return error.code, None
 
     def head_address(self) -> str:
-        listing = subprocess.run(
-            [str(_BIN / "ansible-inventory"), "-i", str(self.inventory), "--host", self.nodes[0]],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        return str(json.loads(listing)["ansible_host"])
+        return str(json.loads(self.inventory_of(self.nodes[0]))["ansible_host"])
+
+    def inventory_of(self, node: str) -> str:
+        """Return a node's inventory variables as JSON."""
+        argv = [str(_BIN / "ansible-inventory"), "-i", str(self.inventory), "--host", node]
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
     def completion_tokens(self, key: str = "") -> int:
         """Return how many tokens one chat completion has."""

@@ -14,12 +14,14 @@ import yaml
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils import _fabric, _plan
+from ..module_utils import _fabric
 from ..module_utils._catalogue import merge
 from ..module_utils._errors import SparkError
 from ..module_utils._flags import FlagTable, parse_table
 from ..module_utils._observe import parse_probe
 from ..module_utils._placement import Node
+from ..module_utils._plan import finish
+from ..module_utils._request import Request, draft
 
 display = Display()
 
@@ -73,7 +75,7 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, **error.as_result()}
 
     def _plan(self, args: dict[str, t.Any]) -> dict[str, t.Any]:
-        drafted = _plan.draft(self._request(args))
+        drafted = draft(self._request(args))
         wanted = {
             "image": drafted.image.name,
             "model_path": drafted.model_path,
@@ -84,7 +86,7 @@ class ActionModule(ActionBase):
             return {"draft": wanted}
         probes = {node.name: self._probe(node.name) for node in drafted.placement.nodes}
         # In check mode an image that would be pulled is not there yet.
-        plan = _plan.finish(drafted, probes, strict=args["strict"] and not self._task.check_mode)
+        plan = finish(drafted, probes, strict=args["strict"] and not self._task.check_mode)
         me = str(self.task_vars["inventory_hostname"])
         if me == plan["head"] and args["strict"] and (self._task.check_mode or display.verbosity):
             display.display("\n".join(plan["lines"]))
@@ -95,11 +97,11 @@ class ActionModule(ActionBase):
         shared = {key: plan[key] for key in ("generation", "model", "nnodes")}
         return {**shared, **plan["ranks"][me]} if me in plan["ranks"] else {}
 
-    def _request(self, args: dict[str, t.Any]) -> _plan.Request:
+    def _request(self, args: dict[str, t.Any]) -> Request:
         cluster, members = self._cluster(args["cluster"])
         models, images, tables = load_catalogue(Path(args["catalogue"]))
         passed_on = ("instance", "model", "image", "sglang", "port", "dist_port", "gpus", "transport", "args", "env")
-        return _plan.Request(
+        return Request(
             cluster=cluster,
             nodes=tuple(self._node(name) for name in members),
             models=merge(models, args["models"]),

@@ -180,11 +180,16 @@ def decide(state: str, wanted: ContainerSpec | None, observed: Observed | None) 
 def diff(state: str, wanted: ContainerSpec | None, observed: Observed | None) -> dict[str, t.Any]:
     """Return before and after for Ansible's --diff; equal when nothing changes."""
     before = json.loads(observed.spec) if observed and observed.spec else {}
-    before["state"] = "absent" if observed is None else ("started" if observed.running else "stopped")
-    after: dict[str, t.Any] = {}
-    if state in ("absent", "stopped"):
-        after = {} if state == "absent" else {key: value for key, value in before.items() if key != "state"}
-        after["state"] = "absent" if observed is None else state
-    elif wanted:
-        after = {**json.loads(wanted.canonical()), "state": "started"}
+    before["state"] = (
+        "absent"
+        if observed is None
+        else {"running": "started", "exited": "stopped"}.get(observed.status, observed.status)
+    )
+    if state == "absent" or (state == "stopped" and observed is None):
+        after: dict[str, t.Any] = {"state": "absent"}
+    elif state == "stopped" or wanted is None:
+        after = {**before, "state": "stopped" if "stop" in decide(state, wanted, observed) else before["state"]}
+    else:
+        again = state == "restarted" and before["state"] == "started"
+        after = {**json.loads(wanted.canonical()), "state": "restarted" if again else "started"}
     return {"before": before, "after": after}

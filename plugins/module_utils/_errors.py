@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+_T = t.TypeVar("_T")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -33,6 +35,16 @@ class SparkError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     def as_result(self) -> dict[str, t.Any]:
-        """Return the keys for `fail_json`: `msg` is the whole text, `hint` the next steps alone."""
+        """Return the keys for `fail_json`: `msg` is the whole text, `reason` and `hint` are its two halves."""
         hints = [problem.hint for problem in self.problems if problem.hint]
-        return {"msg": str(self), "hint": "\n".join(dict.fromkeys(hints)), **self.facts}
+        reason = "\n".join(problem.what for problem in self.problems)
+        return {"msg": str(self), "reason": reason, "hint": "\n".join(dict.fromkeys(hints)), **self.facts}
+
+
+def collect(problems: list[Problem], step: t.Callable[[], _T]) -> _T | None:
+    """Run a step; what it refuses joins the problems, so that a person sees all of them at once."""
+    try:
+        return step()
+    except SparkError as error:
+        problems += error.problems
+        return None

@@ -78,6 +78,15 @@ def check(args: t.Mapping[str, t.Any], table: FlagTable) -> list[Problem]:
     return problems
 
 
+def spell_out(args: t.Mapping[str, t.Any], table: FlagTable) -> dict[str, t.Any]:
+    """Return `args` with `x: false` as `no_x: true` for the flags of kind bool: some of them are on by default."""
+    spelled = {}
+    for name, value in args.items():
+        off = value is False and name in table.flags and table.flags[name].kind == "bool"
+        spelled[f"no_{name}" if off else name] = True if off else value
+    return spelled
+
+
 def _unknown(name: str, table: FlagTable) -> Problem:
     alias_of = next((known for known, flag in table.flags.items() if name in flag.aliases), "")
     instead = alias_of or INSTEAD.get(name, "")

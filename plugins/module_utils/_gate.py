@@ -63,13 +63,18 @@ class Verdict:
     evidence: tuple[str, ...] = field(default_factory=tuple)
 
 
+def ended(expected: Expectation, found: Observed) -> bool:
+    """Whether the start that the gate waits for is over, even if Docker has begun another one."""
+    return not found.running or found.started_at != expected.started_at
+
+
 def judge_container(expected: Expectation, found: Observed | None, log: t.Sequence[str]) -> Verdict | None:
     """Return a failure when the rank is not the one that we started and left running; None when it is."""
     if found is None:
         return Verdict(
             FAILED, "container", f"container {expected.name} is gone.", "somebody removed it; run the play again."
         )
-    if not found.running or found.started_at != expected.started_at:
+    if ended(expected, found):
         why = "was killed for lack of memory" if found.oom_killed else f"ended (exit code {found.exit_code})"
         if found.running or found.status == "restarting":
             why = "ended, and Docker started it again"

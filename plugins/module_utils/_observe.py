@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from ._errors import Problem
 from ._fabric import Interface
 from ._model import ModelFolder
-
-if t.TYPE_CHECKING:
-    from ._plan import Draft
+from ._request import Draft
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,11 @@ def parse_probe(
         if raw.get("unreachable"):
             return Probe(node, error=f"can't be reached: {str(raw.get('msg', '')).strip()}")
         if proof not in raw:
-            return Probe(node, error=f"failed in {name}: {raw.get('msg', '')}", hint=str(raw.get("hint", "")))
+            return Probe(
+                node,
+                error=f"failed in {name}: {raw.get('reason') or raw.get('msg', '')}",
+                hint=str(raw.get("hint", "")),
+            )
     found, folder = t.cast("dict[str, t.Any]", looked)["probe"], t.cast("dict[str, t.Any]", model)["models"][0]
     return Probe(
         node=node,
@@ -78,7 +80,7 @@ def parse_probe(
     )
 
 
-def problems(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool) -> list[Problem]:
+def problems_of(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool) -> list[Problem]:
     """Return every reason of the nodes against the plan."""
     found: list[Problem] = []
     for node in drafted.placement.nodes:
@@ -165,38 +167,3 @@ def _image_problems(drafted: Draft, probes: t.Sequence[Probe], strict: bool) -> 
             )
         ]
     return []
-
-
-def state_for(generation: str, found: t.Mapping[str, t.Mapping[str, t.Any]]) -> str:
-    """Return started, or restarted when some ranks run and others don't: ranks restart together or not at all."""
-    alive = [bool(item) and item["running"] and item["generation"] == generation for item in found.values()]
-    return "restarted" if any(alive) and not all(alive) else "started"
-
-
-def explain(
-    plan: t.Mapping[str, t.Any], found: t.Mapping[str, t.Mapping[str, t.Any]], args: t.Mapping[str, t.Any]
-) -> list[str]:
-    """Return the plan in lines for people: what will serve, where, and what that changes on each node."""
-    tp = next(iter(plan["ranks"].values()))["server"]["args"]["tp_size"]
-    lines = [
-        f"{plan['cluster']}/{plan['instance']}: {plan['model']} on {plan['nnodes']} node(s), TP={tp},"
-        f" SGLang {plan['sglang']} from {plan['image']}, memory fraction {args['mem_fraction_static']}"
-    ]
-    for node, rank in plan["ranks"].items():
-        env = rank["server"]["env"]
-        # server_env may set one of them on a lone rank, or remove one.
-        met = {"SGLANG_HOST_IP", "GLOO_SOCKET_IFNAME"} <= env.keys()
-        place = f" at {env['SGLANG_HOST_IP']} on {env['GLOO_SOCKET_IFNAME']}" if met else ""
-        lines.append(f"  rank {rank['rank']} {node}{place}: {_change(plan['generation'], rank['server'], found[node])}")
-    lines += [f"  {node}: idle, this model does not need it" for node in plan["idle"]]
-    return lines + [f"  note: {warning}" for warning in plan["warnings"]]
-
-
-def _change(generation: str, server: t.Mapping[str, t.Any], container: t.Mapping[str, t.Any]) -> str:
-    if not container:
-        return "create and start"
-    if container["generation"] != generation:
-        return f"replace {container['model'] or 'the container'} (generation {container['generation']} -> {generation})"
-    if server["state"] == "restarted":
-        return "restart with the others" if container["running"] else "start (all ranks restart)"
-    return "nothing, it runs as planned" if container["running"] else "start"

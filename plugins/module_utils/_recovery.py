@@ -7,17 +7,19 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Fallback:
-    """`usable`: the ranks of `generation` (profile `model`) can be started again; else `reason` says why not."""
+    """`usable`: the ranks of `generation` (profile `model`, on `nodes`) can start again; else `reason` says why not."""
 
     usable: bool
     reason: str
     generation: str = ""
     model: str = ""
+    nodes: tuple[str, ...] = ()
 
 
 def fallback(last_good: t.Mapping[str, t.Mapping[str, t.Any]], failed: str, changed: bool) -> Fallback:
@@ -30,10 +32,13 @@ def fallback(last_good: t.Mapping[str, t.Mapping[str, t.Any]], failed: str, chan
     known = {node: kept for node, kept in last_good.items() if kept}
     if not known:
         return Fallback(False, "nothing has passed the gate here before")
-    newest = max(known.values(), key=lambda kept: str(kept.get("accepted_at", "")))
-    ranks = [kept for kept in known.values() if kept["generation"] == newest["generation"]]
-    if len(ranks) < newest["nnodes"]:
-        return Fallback(False, f"only {len(ranks)} of {newest['nnodes']} ranks of the last good plan are known")
-    if newest["generation"] == failed and changed:
+    ranks = Counter(str(kept["generation"]) for kept in known.values())
+    whole = [kept for kept in known.values() if ranks[str(kept["generation"])] == kept["nnodes"]]
+    if not whole:
+        some = next(iter(known.values()))
+        count = ranks[str(some["generation"])]
+        return Fallback(False, f"only {count} of {some['nnodes']} ranks of the last good plan are known")
+    if whole[0]["generation"] == failed and changed:
         return Fallback(False, "the plan that failed is the one that was good before")
-    return Fallback(True, "", str(newest["generation"]), str(newest["model"]))
+    nodes = tuple(node for node, kept in known.items() if kept["generation"] == whole[0]["generation"])
+    return Fallback(True, "", str(whole[0]["generation"]), str(whole[0]["model"]), nodes)

@@ -242,7 +242,7 @@ def answer(
         reason=verdict.reason,
         hint=verdict.hint,
         log_tail=tuple(redact(line, [key or ""]) for line in verdict.evidence),
-        finished_at=found.finished_at if found and verdict.state == _gate.FAILED else "",
+        finished_at=found.finished_at if found and _gate.ended(expected, found) else "",
     )
     return {"report": asdict(report), "phase": str(phase)}
 

@@ -18,7 +18,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils._flags import Flag
 from ansible_collections.dgxspark.sglang.plugins.module_utils._model import ModelFolder
 from ansible_collections.dgxspark.sglang.plugins.module_utils._observe import Probe
 from ansible_collections.dgxspark.sglang.plugins.module_utils._placement import Node
-from ansible_collections.dgxspark.sglang.plugins.module_utils._plan import Request
+from ansible_collections.dgxspark.sglang.plugins.module_utils._request import Request
 
 REPO = Path(__file__).resolve().parents[2]
 CATALOGUE = REPO / "roles/server/files"

@@ -38,7 +38,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     inner.train_from_iterator(
         TEXT, trainers.BpeTrainer(vocab_size=512, special_tokens=SPECIAL, initial_alphabet=alphabet)
     )
-    end, _, turn_end = SPECIAL
+    end, turn_end = SPECIAL[0], SPECIAL[2]
     outer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token=turn_end, pad_token=end)
     outer.chat_template = CHATML
     return outer

@@ -113,7 +113,7 @@ def _write_files() -> None:
     """Configuration and the runtime wrapper, which is also what a node gets."""
     real = shutil.which("runc") or "/usr/sbin/runc"
     RUNTIME.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(config.HERE / "node" / "runc-within-limits", RUNTIME)
+    RUNTIME.write_text("#!/usr/bin/python3 -IS\n" + (config.HERE / "node" / "runc_within_limits.py").read_text())
     RUNTIME.chmod(RUNTIME.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     link = RUNTIME.with_name("runc.real")
     link.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ def remove() -> None:
 
 
 def _write(file: Path, count: int) -> None:
-    host = Template((TEMPLATES / "host.yml").read_text())
+    host = Template((TEMPLATES / "host.yml.in").read_text())
     hosts = "".join(
         host.substitute(
             name=config.node_name(index),
@@ -40,7 +40,7 @@ def _write(file: Path, count: int) -> None:
         )
         for index in range(1, count + 1)
     )
-    text = Template((TEMPLATES / "inventory.yml").read_text()).substitute(
+    text = Template((TEMPLATES / "inventory.yml.in").read_text()).substitute(
         cluster=config.CLUSTERS[count],
         head=config.node_name(1),
         hosts=hosts.rstrip("\n"),
@@ -49,8 +49,6 @@ def _write(file: Path, count: int) -> None:
         known_hosts=config.KNOWN_HOSTS,
         # Ranks on one machine must name the cores of all of them; they share what there is.
         cores="|".join(str(index % 2) for index in range(count)) if count > 1 else "all",
-        image=config.DEFAULT_ENGINE,
-        version=config.ENGINES[config.DEFAULT_ENGINE],
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)

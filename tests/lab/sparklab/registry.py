@@ -24,16 +24,20 @@ def ensure_certificates() -> bool:
     if not config.SSH_KEY.exists():
         config.SSH_KEY.parent.mkdir(parents=True, exist_ok=True)
         ui.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", config.LABEL, "-f", config.SSH_KEY])
-    if (TLS / "server.crt").exists():
+    names = ",".join([f"IP:{config.REGISTRY_ADDRESS}", *(f"DNS:{name}" for name in config.REGISTRY_NAMES)])
+    # Python 3.13 verifies strictly: key usage of the authority, key identifiers of both.
+    wanted = f"subjectAltName={names}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    extensions = TLS / "extensions"
+    if (TLS / "server.crt").exists() and extensions.exists() and extensions.read_text() == wanted:
         return False
     TLS.mkdir(parents=True, exist_ok=True)
-    names = ",".join([f"IP:{config.REGISTRY_ADDRESS}", *(f"DNS:{name}" for name in config.REGISTRY_NAMES)])
-    (TLS / "names").write_text(f"subjectAltName={names}\n")
+    extensions.write_text(wanted)
     new_key = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-days", DAYS]
     authority = ["-subj", "/CN=dgxspark lab (throw-away)", "-addext", "basicConstraints=critical,CA:TRUE"]
+    authority += ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
     ui.run([*new_key, "-x509", *authority, "-keyout", TLS / "ca.key", "-out", TLS / "ca.crt"])
     ui.run([*new_key, "-subj", "/CN=lab registry", "-keyout", TLS / "server.key", "-out", TLS / "server.csr"])
-    signer = ["-CA", TLS / "ca.crt", "-CAkey", TLS / "ca.key", "-CAcreateserial", "-extfile", TLS / "names"]
+    signer = ["-CA", TLS / "ca.crt", "-CAkey", TLS / "ca.key", "-CAcreateserial", "-extfile", extensions]
     sign = ["openssl", "x509", "-req", "-days", DAYS, *signer]
     ui.run([*sign, "-in", TLS / "server.csr", "-out", TLS / "server.crt"])
     return True
@@ -63,7 +67,7 @@ def stop() -> None:
 
 def publish(name: str, image: str) -> None:
     """Make an image of the lab's engine available under its public name."""
-    repository, _, tag = name.rpartition(":")
+    repository, tag = name.rsplit(":", 1)
     manifest = _get(f"/v2/{repository}/manifests/{tag}")
     if manifest and manifest["config"]["digest"] == engine.query("image", "inspect", "--format", "{{.Id}}", image):
         return

@@ -92,7 +92,7 @@ def test_nodes_without_a_rank_have_no_part_in_the_story() -> None:
         pytest.param(
             {"server_started": {"changed": True}},
             "new",
-            {"usable": True, "reason": "", "generation": "good", "model": "tiny"},
+            {"usable": True, "reason": "", "generation": "good", "model": "tiny", "nodes": tuple(NODES)},
             id="another plan failed",
         ),
         pytest.param(
@@ -103,13 +103,14 @@ def test_nodes_without_a_rank_have_no_part_in_the_story() -> None:
                 "reason": "the plan that failed is the one that was good before",
                 "generation": "",
                 "model": "",
+                "nodes": (),
             },
             id="the same plan failed after this run started it",
         ),
         pytest.param(
             {"server_started": {"changed": False}},
             "good",
-            {"usable": True, "reason": "", "generation": "good", "model": "tiny"},
+            {"usable": True, "reason": "", "generation": "good", "model": "tiny", "nodes": tuple(NODES)},
             id="the same plan was found unhealthy",
         ),
         pytest.param(
@@ -120,6 +121,7 @@ def test_nodes_without_a_rank_have_no_part_in_the_story() -> None:
                 "reason": "only 1 of 2 ranks of the last good plan are known",
                 "generation": "",
                 "model": "",
+                "nodes": (),
             },
             id="a node can't be asked",
         ),

@@ -18,6 +18,7 @@ def test_a_problem_without_a_next_step_is_what_was_found_alone() -> None:
 def test_an_error_of_one_problem_becomes_a_result_with_message_hint_and_facts() -> None:
     assert SparkError("No.", "try again.", log_tail=["last"]).as_result() == {
         "msg": "No.\n  Next step: try again.",
+        "reason": "No.",
         "hint": "try again.",
         "log_tail": ["last"],
     }
@@ -29,5 +30,6 @@ def test_an_error_of_several_problems_tells_all_of_them_and_each_hint_once() -> 
     )
     assert error.as_result() == {
         "msg": "One.\n  Next step: same.\nTwo.\n  Next step: same.\nThree.\n  Next step: other.\nFour.",
+        "reason": "One.\nTwo.\nThree.\nFour.",
         "hint": "same.\nother.",
     }

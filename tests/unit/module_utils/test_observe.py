@@ -9,8 +9,9 @@ from dataclasses import asdict
 
 import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils._container import build
-from ansible_collections.dgxspark.sglang.plugins.module_utils._observe import Probe, parse_probe, problems, state_for
-from ansible_collections.dgxspark.sglang.plugins.module_utils._plan import draft, finish
+from ansible_collections.dgxspark.sglang.plugins.module_utils._observe import Probe, parse_probe, problems_of
+from ansible_collections.dgxspark.sglang.plugins.module_utils._plan import finish, state_for
+from ansible_collections.dgxspark.sglang.plugins.module_utils._request import draft
 from ansible_collections.dgxspark.sglang.tests.unit.builders import (
     IMAGE_ID,
     MODELS,
@@ -36,7 +37,7 @@ def found(changes: dict[str, t.Any], *, strict: bool = True, count: int = 2, **a
     nodes = probes(count)
     last = f"spark-0{count}"
     nodes[last] = probe(count, **changes)
-    return shown(problems(draft(request(count, **asked)), nodes, strict))
+    return shown(problems_of(draft(request(count, **asked)), nodes, strict))
 
 
 def test_a_probe_joins_what_the_three_modules_say() -> None:
@@ -220,7 +221,7 @@ def test_before_the_image_is_pulled_its_faults_do_not_count(changes: dict[str, t
 
 def test_the_dist_port_of_the_head_must_be_free() -> None:
     nodes = {**probes(2), "spark-01": probe(1, ports={"50000": {"pid": 7, "process": "x", "container": ""}})}
-    assert shown(problems(draft(request(2)), nodes, True)) == [
+    assert shown(problems_of(draft(request(2)), nodes, True)) == [
         ("spark-01: port 50000 is taken by x (pid 7).", "stop it, or choose another server_dist_port.")
     ]
 
@@ -245,7 +246,7 @@ def test_faults_of_all_nodes_are_told_at_once_and_before_those_of_the_image() ->
         "spark-01": probe(1, docker_error="Docker is down.", image_id=""),
         "spark-02": probe(2, gpu_runtime=False, model=folder(complete=False, problems=("a", "b"))),
     }
-    assert [what for what, _ in shown(problems(draft(request(2)), nodes, True))] == [
+    assert [what for what, _ in shown(problems_of(draft(request(2)), nodes, True))] == [
         "spark-01: Docker is down.",
         "spark-02: Docker knows no NVIDIA runtime, so no container gets the GPU.",
         "spark-02: a.",

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
 from ansible_collections.dgxspark.sglang.plugins.module_utils._placement import Node
-from ansible_collections.dgxspark.sglang.plugins.module_utils._plan import Request, draft, finish
+from ansible_collections.dgxspark.sglang.plugins.module_utils._plan import finish
+from ansible_collections.dgxspark.sglang.plugins.module_utils._request import Request, draft
 from ansible_collections.dgxspark.sglang.tests.unit.builders import (
     CONTAINER,
     IMAGE_ID,

@@ -10,15 +10,19 @@ import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils._recovery import Fallback, fallback
 
 
-def good(generation: str = "good", nnodes: int = 2, **more: t.Any) -> dict[str, t.Any]:
-    return {"generation": generation, "model": "tiny", "nnodes": nnodes, **more}
+def good(generation: str = "good", nnodes: int = 2) -> dict[str, t.Any]:
+    return {"generation": generation, "model": "tiny", "nnodes": nnodes}
 
 
 @pytest.mark.parametrize(
     ("last_good", "failed", "changed", "expected"),
     [
         pytest.param(
-            {"a": good(), "b": good()}, "new", True, Fallback(True, "", "good", "tiny"), id="every rank is known"
+            {"a": good(), "b": good()},
+            "new",
+            True,
+            Fallback(True, "", "good", "tiny", ("a", "b")),
+            id="every rank is known",
         ),
         pytest.param(
             {"a": {}, "b": {}}, "new", True, Fallback(False, "nothing has passed the gate here before"), id="none ever"
@@ -49,22 +53,22 @@ def good(generation: str = "good", nnodes: int = 2, **more: t.Any) -> dict[str, 
             {"a": good(), "b": good()},
             "good",
             False,
-            Fallback(True, "", "good", "tiny"),
+            Fallback(True, "", "good", "tiny", ("a", "b")),
             id="what had been running unhealthy is",
         ),
         pytest.param(
             {"a": good(nnodes=1), "b": {}},
             "new",
             True,
-            Fallback(True, "", "good", "tiny"),
+            Fallback(True, "", "good", "tiny", ("a",)),
             id="the other node was idle",
         ),
         pytest.param(
-            {"a": good("old", accepted_at="2026-01-01"), "b": good("newer", 1, accepted_at="2026-02-01")},
+            {"a": good("newer", 1), "b": good("old")},
             "new",
             True,
-            Fallback(True, "", "newer", "tiny"),
-            id="the newest plan wins",
+            Fallback(True, "", "newer", "tiny", ("a",)),
+            id="only a plan of which all ranks are known",
         ),
     ],
 )

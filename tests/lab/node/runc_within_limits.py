@@ -1,4 +1,3 @@
-#!/usr/bin/python3 -IS
 # Copyright (c) 2026 The dgxspark.sglang authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -8,6 +7,8 @@ There nobody may raise a limit over what is inherited, and runc refuses a contai
 `--ulimit memlock=-1`, a negative OOM score). This asks for what is possible instead, and notes what was asked.
 With the capability it changes nothing.
 """
+
+from __future__ import annotations
 
 import json
 import os
@@ -47,12 +48,12 @@ def clamp(process):
             continue
         for key in ("hard", "soft"):
             if limit[key] > ceiling:
-                lowered.append("%s %s %d -> %d" % (limit["type"], key, limit[key], ceiling))
+                lowered.append(f"{limit['type']} {key} {limit[key]} -> {ceiling}")
                 limit[key] = ceiling
     with open("/proc/self/oom_score_adj") as score:
         inherited = int(score.read())
     if process.get("oomScoreAdj", inherited) < inherited:
-        lowered.append("oom_score_adj %d -> %d" % (process["oomScoreAdj"], inherited))
+        lowered.append(f"oom_score_adj {process['oomScoreAdj']} -> {inherited}")
         process["oomScoreAdj"] = inherited
     return lowered
 
@@ -74,7 +75,7 @@ def rewrite():
         with open(path, "w") as target:
             json.dump(spec, target)
         with open(LOG, "a") as log:
-            log.write("%s: %s\n" % (sys.argv[-1], "; ".join(lowered)))
+            log.write(f"{sys.argv[-1]}: {'; '.join(lowered)}\n")
 
 
 rewrite()
