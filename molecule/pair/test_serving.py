@@ -161,7 +161,7 @@ def test_a_changed_flag_and_a_new_variable_restart_all_ranks_once() -> None:
 def test_a_removed_variable_is_seen() -> None:
     played = PAIR.play("site.yml", "--diff")
     assert played.code == 0
-    assert played.said('- "EXTRA": "1"')
+    assert "-        EXTRA: '1'" in played.output
     assert not any("EXTRA" in line for line in PAIR.container("spark-02")["Config"]["Env"])
     assert PAIR.completion_tokens() > 0
 

@@ -7,7 +7,13 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.dgxspark.sglang.plugins.module_utils._flags import Flag, FlagTable, check, parse_table
+from ansible_collections.dgxspark.sglang.plugins.module_utils._flags import (
+    Flag,
+    FlagTable,
+    check,
+    parse_table,
+    spell_out,
+)
 from ansible_collections.dgxspark.sglang.tests.unit.builders import NEW, OLD, shown, table
 
 TABLES = {version: table(version) for version in (OLD, NEW)}
@@ -239,3 +245,13 @@ def test_every_fault_is_named_at_once() -> None:
         "SGLang 0.5.23 has no flag --tp (tp).",
         "port is 'a', needed is int for SGLang 0.5.23.",
     ]
+
+
+def test_a_switch_with_an_off_word_is_turned_off_by_it() -> None:
+    args = {"dllm_fdfo": False, "enable_metrics": False, "dcp_replicate_q_proj": True, "port": 30000}
+    assert spell_out(args, table(NEW)) == {
+        "no_dllm_fdfo": True,
+        "enable_metrics": False,
+        "dcp_replicate_q_proj": True,
+        "port": 30000,
+    }
