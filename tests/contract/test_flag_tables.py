@@ -55,23 +55,23 @@ def test_flags_are_sorted(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TABLES, ids=name)
 def test_kinds_are_known(path: Path) -> None:
-    assert {kind for kind, _ in flags(path).values()} <= KINDS
+    assert {kind for kind, more in flags(path).values()} <= KINDS
 
 
 @pytest.mark.parametrize("path", TABLES, ids=name)
 def test_details_are_known(path: Path) -> None:
-    assert {key for _, more in flags(path).values() for key in more} <= {"choices", "many", "aliases"}
+    assert {key for kind, more in flags(path).values() for key in more} <= {"choices", "many", "aliases"}
 
 
 @pytest.mark.parametrize("path", TABLES, ids=name)
 def test_choices_are_sorted_unique_texts(path: Path) -> None:
-    lists = {flag: more["choices"] for flag, (_, more) in flags(path).items() if "choices" in more}
+    lists = {flag: more["choices"] for flag, (kind, more) in flags(path).items() if "choices" in more}
     assert {flag for flag, choices in lists.items() if choices != sorted({str(choice) for choice in choices})} == set()
 
 
 @pytest.mark.parametrize("path", TABLES, ids=name)
 def test_a_spelling_belongs_to_one_flag(path: Path) -> None:
-    spellings = [*flags(path), *(alias for _, more in flags(path).values() for alias in more.get("aliases", ()))]
+    spellings = [*flags(path), *(alias for kind, more in flags(path).values() for alias in more.get("aliases", ()))]
     assert sorted(spellings) == sorted(set(spellings))
 
 

@@ -138,7 +138,7 @@ def test_a_malformed_profile_is_refused_with_value_found_and_needed(raw: t.Any, 
 
 def test_every_fault_of_a_profile_is_named_at_once() -> None:
     raw = {"identity": {"repo": 1, "folder": "x"}, "needs": {"nodes": "2"}, "notes": []}
-    assert [what for what, _ in refusal("big", {"big": raw})] == [
+    assert [what for what, hint in refusal("big", {"big": raw})] == [
         "Profile big has the unknown key 'notes'.",
         "Profile big, identity has the unknown key 'folder'.",
         "Profile big, identity lacks 'path'.",

@@ -241,7 +241,7 @@ def test_fp4_is_refused_as_quantization_with_the_name_that_works(version: str) -
 
 
 def test_every_fault_is_named_at_once() -> None:
-    assert [what for what, _ in verdict(NEW, tp=2, port="a", host="0.0.0.0")] == [
+    assert [what for what, hint in verdict(NEW, tp=2, port="a", host="0.0.0.0")] == [
         "SGLang 0.5.23 has no flag --tp (tp).",
         "port is 'a', needed is int for SGLang 0.5.23.",
     ]

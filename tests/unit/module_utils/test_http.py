@@ -108,7 +108,7 @@ def test_an_embedding_model_is_asked_for_an_embedding(serve: Serve) -> None:
 def test_the_key_is_sent_with_every_question(serve: Serve) -> None:
     server = serve()
     Api("127.0.0.1", server.port, "sk-1").answers("tiny")
-    assert {authorization for _, _, authorization, _ in server.asked} == {"Bearer sk-1"}
+    assert {question[2] for question in server.asked} == {"Bearer sk-1"}
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ def test_faults_of_all_nodes_are_told_at_once_and_before_those_of_the_image() ->
         "spark-01": probe(1, docker_error="Docker is down.", image_id=""),
         "spark-02": probe(2, gpu_runtime=False, model=folder(complete=False, problems=("a", "b"))),
     }
-    assert [what for what, _ in shown(problems_of(draft(request(2)), nodes, True))] == [
+    assert [what for what, hint in shown(problems_of(draft(request(2)), nodes, True))] == [
         "spark-01: Docker is down.",
         "spark-02: Docker knows no NVIDIA runtime, so no container gets the GPU.",
         "spark-02: a.",

@@ -149,7 +149,7 @@ def test_ranks_that_must_meet_need_an_address_each(addresses: tuple[str, ...], w
 
 def test_every_fault_of_the_addresses_is_named_at_once() -> None:
     members = [replace(node, fabric_addresses=()) for node in nodes(2)]
-    assert [what for what, _ in refusal(members)] == [
+    assert [what for what, hint in refusal(members)] == [
         "spark-01 has no fabric address, but 2 ranks must meet.",
         "spark-02 has no fabric address, but 2 ranks must meet.",
     ]

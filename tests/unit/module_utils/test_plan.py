@@ -208,7 +208,7 @@ def test_every_reason_against_a_draft_is_told_at_once() -> None:
         args={"node_rank": 1, "tp_size": 4, "schedule_heuristic": "x"},
         absent={"spark-02": "failed earlier in this run"},
     )
-    assert [what for what, _ in refusal(asked)] == [
+    assert [what for what, hint in refusal(asked)] == [
         "Cluster alpha is in this run only in part: spark-02 failed earlier in this run.",
         "server_port is 0, needed is a number from 1 to 65535.",
         "server_env, environment variable A is 1 (int), needed is text.",
@@ -221,7 +221,7 @@ def test_every_reason_against_a_draft_is_told_at_once() -> None:
 def test_an_unknown_image_and_a_missing_head_are_told_together() -> None:
     models = {"tiny": {**MODELS["tiny"], "needs": {"nodes": [2], "image": "spark"}}}
     asked = request(2, models=models, nodes=nodes(2, head=""))
-    assert [what for what, _ in refusal(asked)] == [
+    assert [what for what, hint in refusal(asked)] == [
         "Image 'spark' is not in the catalogue's images.",
         "Cluster alpha has no head: spark_head is not set.",
     ]
@@ -229,7 +229,7 @@ def test_an_unknown_image_and_a_missing_head_are_told_together() -> None:
 
 def test_an_admin_key_is_refused_where_sglang_has_none() -> None:
     asked = request(1, sglang=OLD, tables={OLD: table(OLD)}, secrets={"admin_api_key": "x", "hf_token": "y"})
-    assert [what for what, _ in refusal(asked)] == ["SGLang 0.5.4.post2 has no flag --admin-api-key (admin_api_key)."]
+    assert [what for what, hint in refusal(asked)] == ["SGLang 0.5.4.post2 has no flag --admin-api-key (admin_api_key)."]
 
 
 @pytest.mark.parametrize("version", [OLD, NEW])
@@ -485,7 +485,7 @@ def test_every_reason_of_the_nodes_is_told_at_once() -> None:
     down = tuple(replace(face, up=False) for face in rail_pair(2))
     with pytest.raises(SparkError) as caught:
         finish(draft(request(2)), {"spark-01": probe(1, interfaces=bare), "spark-02": probe(2, interfaces=down)})
-    assert [what for what, _ in shown(caught.value.problems)] == [
+    assert [what for what, hint in shown(caught.value.problems)] == [
         "spark-01 does not have its fabric address 192.168.100.11; it has: no address at all.",
         "spark-01 does not have its fabric address 192.168.101.11; it has: no address at all.",
         "spark-02: rail enp1s0f1np1 (192.168.100.12) is down.",
