@@ -21,7 +21,9 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[1]
 LAB = [sys.executable, str(REPO / "tests" / "lab" / "lab.py")]
 _RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", re.MULTILINE)
-_BIN = Path(sys.executable).parent
+# The programs of the newest ansible-core, and of the oldest one that the tests have.
+CORE = Path(sys.executable).parent
+OLDER_CORE = REPO / ".venv-2.19" / "bin"
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Cluster:
     inventory: Path
     nodes: tuple[str, ...]
 
-    def start(self, playbook: str, *more: str) -> subprocess.Popen[str]:
-        argv = [str(_BIN / "ansible-playbook"), "-i", str(self.inventory), playbook, *more]
+    def start(self, playbook: str, *more: str, core: Path = CORE) -> subprocess.Popen[str]:
+        argv = [str(core / "ansible-playbook"), "-i", str(self.inventory), playbook, *more]
         env = {**os.environ, "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
         return subprocess.Popen(
             argv,
@@ -59,12 +61,12 @@ class Cluster:
             text=True,
         )
 
-    def play(self, playbook: str, *more: str, limit: float = 600, **variables: t.Any) -> Played:
+    def play(self, playbook: str, *more: str, core: Path = CORE, **variables: t.Any) -> Played:
         """Play a playbook with extra variables and return how it ended."""
         begin = time.monotonic()
         extra = ["-e", json.dumps(variables)] if variables else []
-        process = self.start(playbook, *more, *extra)
-        output = process.communicate(timeout=limit)[0]
+        process = self.start(playbook, *more, *extra, core=core)
+        output = process.communicate(timeout=600)[0]
         changed = {host: int(count) for host, count in _RECAP.findall(output)}
         print(output)  # pytest shows it when the test fails
         return Played(process.returncode, output, changed, time.monotonic() - begin)
@@ -105,7 +107,7 @@ class Cluster:
 
     def inventory_of(self, node: str) -> str:
         """Return a node's inventory variables as JSON."""
-        argv = [str(_BIN / "ansible-inventory"), "-i", str(self.inventory), "--host", node]
+        argv = [str(CORE / "ansible-inventory"), "-i", str(self.inventory), "--host", node]
         return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
     def completion_tokens(self, key: str = "") -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from molecule.cluster import LAB, PAIR, Cluster, Played
+from molecule.cluster import LAB, OLDER_CORE, PAIR, Cluster, Played
 
 ENGINE_ENV = {"SGLANG_USE_CPU_ENGINE": "1", "TORCHDYNAMO_DISABLE": "1", "SGLANG_CPU_OMP_THREADS_BIND": "0|1"}
 TINY = {"identity": {"repo": "lab/tiny-llama", "path": "lab/tiny-llama"}, "needs": {"nodes": [1, 2, 4]}}
@@ -164,6 +164,20 @@ def test_a_removed_variable_is_seen() -> None:
     assert "-        EXTRA: '1'" in played.output
     assert not any("EXTRA" in line for line in PAIR.container("spark-02")["Config"]["Env"])
     assert PAIR.completion_tokens() > 0
+
+
+def test_the_older_core_comes_to_the_same_plan(undisturbed: None) -> None:
+    played = PAIR.play("site.yml", core=OLDER_CORE)
+    assert (played.code, played.changed) == (0, {"spark-01": 0, "spark-02": 0})
+
+
+def test_a_smaller_server_clears_the_node_that_it_leaves_idle() -> None:
+    played = PAIR.play("site.yml", server_nodes=1)
+    assert played.code == 0
+    assert PAIR.container("spark-02") == {}
+    assert PAIR.ask("/server_info")[1]["tp_size"] == 1
+    assert PAIR.play("site.yml").code == 0
+    assert PAIR.ask("/server_info")[1]["tp_size"] == 2
 
 
 def test_stop_and_start() -> None:

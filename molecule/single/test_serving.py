@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
-from molecule.cluster import SINGLE
+import pytest
+
+from molecule.cluster import REPO, SINGLE
 
 KEY = "lab-key-4711-of-the-api"
 
@@ -53,6 +56,16 @@ def test_an_image_with_another_engine_than_told_is_refused() -> None:
     assert played.code != 0
     assert played.said("has SGLang 0.5.4.post2, the plan was made for 0.5.23", "set server_sglang: 0.5.4.post2")
     assert SINGLE.starts() == before
+
+
+@pytest.mark.parametrize(("image", "version"), [("v0.5.23", "0.5.23"), ("spark", "0.5.4.post2")])
+def test_the_flag_table_is_what_the_engine_itself_says(image: str, version: str) -> None:
+    script = base64.b64encode((REPO / "tests" / "contract" / "dump_flags.py").read_bytes()).decode()
+    dump = (
+        f"echo {script} | base64 -d | docker run --rm -i -e SGLANG_USE_CPU_ENGINE=1 lmsysorg/sglang:{image} python3 -"
+    )
+    table = SINGLE.run("spark-01", "sh", "-c", dump)
+    assert table == (REPO / "roles" / "server" / "files" / "flags" / f"{version}.json").read_text()
 
 
 def test_status_shows_the_node() -> None:

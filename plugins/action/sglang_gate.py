@@ -23,6 +23,7 @@ from ..module_utils._text import duration
 display = Display()
 
 _HOLD = 5.0  # seconds that one look lasts on the node when nothing happens
+_PAUSES = (1.0, 3.0, 0.0)  # seconds after each failed try to look at the node; after the last one the rank has failed
 _PEERS_EVERY = 0.2  # seconds between two looks at what the other ranks reported
 _SHOW_EVERY = 15.0  # seconds after which a phase that lasts is shown again
 
@@ -97,15 +98,16 @@ class ActionModule(ActionBase):
         return answer
 
     def _ask_node(self) -> dict[str, t.Any]:
-        try:
-            result = self._execute_module(
-                module_args={**self.args, "hold": _HOLD, "seen": PASSED if self.passed else self.shown},
-                task_vars=self.task_vars,
-            )
-        except Exception as error:  # the connection may break in any way; that is an answer, too
-            result = {"msg": str(error)}
-        if "report" in result:
-            return {"report": {**result["report"], "node": self.node}, "phase": result["phase"]}
+        asked = {**self.args, "hold": _HOLD, "seen": PASSED if self.passed else self.shown}
+        result: dict[str, t.Any] = {}
+        for pause in _PAUSES:  # a broken connection is no dead rank: only several in a row count
+            try:
+                result = self._execute_module(module_args=asked, task_vars=self.task_vars)
+            except Exception as error:  # the connection may break in any way
+                result = {"msg": str(error)}
+            if "report" in result:
+                return {"report": {**result["report"], "node": self.node}, "phase": result["phase"]}
+            time.sleep(pause)
         reason = f"could not be looked at: {result.get('msg', result)}"
         return {"report": self._report(FAILED, "container", reason, "check the node and its ssh."), "phase": ""}
 

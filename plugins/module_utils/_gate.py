@@ -198,5 +198,5 @@ def story(reports: t.Sequence[Report], names: t.Iterable[str]) -> tuple[bool, st
     return False, (
         f"Gate failed at step {cause.step!r} on {cause.node} (rank {cause.rank}): {cause.reason}\n"
         + (f"Last words of {cause.node}:\n{tail}\n" if tail else "")
-        + (f"Next step: {cause.hint}" if cause.hint else "")
+        + (f"  Next step: {cause.hint}" if cause.hint else "")
     ).rstrip()

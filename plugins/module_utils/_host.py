@@ -16,6 +16,7 @@ from ._errors import SparkError
 from ._fabric import Interface
 from ._model import Listing
 
+INDEX = "model.safetensors.index.json"
 _LISTEN = "0A"
 _CONTAINER_ID = re.compile(r"([0-9a-f]{64})")
 
@@ -91,7 +92,9 @@ def model_folder(path: str) -> Listing:
     if not os.path.isdir(path):
         return Listing(path, exists=False)
     files = {entry.name: entry.stat().st_size for entry in os.scandir(path) if entry.is_file()}
-    index = next((name for name in sorted(files) if name.endswith(".safetensors.index.json")), "")
+    # Some repositories have a second set of weights (consolidated.*) beside the one that engines load.
+    indices = sorted(name for name in files if name.endswith(".safetensors.index.json"))
+    index = INDEX if INDEX in files else next(iter(indices), "")
     return Listing(
         path=path,
         exists=True,

@@ -94,6 +94,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._errors import SparkError
 from ..module_utils._host import model_folder
 from ..module_utils._model import judge
 
@@ -103,8 +104,12 @@ def main() -> None:
         argument_spec={"paths": {"type": "list", "elements": "path", "required": True}},
         supports_check_mode=True,
     )
-    models = [asdict(judge(model_folder(path.rstrip("/")))) for path in module.params["paths"]]
-    module.exit_json(changed=False, models=models)
+    try:
+        models = [asdict(judge(model_folder(path.rstrip("/")))) for path in module.params["paths"]]
+        module.exit_json(changed=False, models=models)
+    except OSError as error:
+        refusal = SparkError(f"A model folder can't be read: {error}", "correct its permissions, or use become: true.")
+        module.fail_json(**refusal.as_result())
 
 
 if __name__ == "__main__":

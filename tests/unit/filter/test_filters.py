@@ -62,7 +62,7 @@ def hostvars(**second: t.Any) -> dict[str, t.Any]:
             {
                 "started": True,
                 "passed": False,
-                "text": "Gate failed at step 'health' on spark-02 (rank 1): not ready within 42 s\nNext step: wait.",
+                "text": "Gate failed at step 'health' on spark-02 (rank 1): not ready within 42 s\n  Next step: wait.",
             },
             id="one failed at the gate",
         ),

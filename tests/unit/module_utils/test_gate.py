@@ -292,7 +292,7 @@ def test_the_story_of_a_failure_names_step_node_rank_reason_last_words_and_next_
         False,
         "Gate failed at step 'container' on spark-02 (rank 1): reason 1\n"
         "Last words of spark-02:\n  one\n  two\n"
-        "Next step: hint 1",
+        "  Next step: hint 1",
     )
 
 
@@ -337,6 +337,6 @@ def test_the_real_death_of_a_worker_is_told_as_the_cause_of_the_head_s() -> None
         False,
         "Gate failed at step 'container' on spark-02 (rank 1): rank 1 ended (exit code 137). It was killed from outside"
         " (SIGKILL), without a word of its own.\n"
-        "Next step: look for the out-of-memory killer in `journalctl -k`, for earlyoom, and for people with docker"
+        "  Next step: look for the out-of-memory killer in `journalctl -k`, for earlyoom, and for people with docker"
         " kill.",
     )
