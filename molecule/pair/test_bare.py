@@ -45,7 +45,8 @@ def test_a_dead_rank_ends_the_wait_at_once() -> None:
     assert process.returncode != 0
     assert "Gate failed at step 'container' on spark-02 (rank 1)" in output
     assert "Nothing serves now" in output
-    assert seconds < 3.0, f"the play ended {seconds:.1f} s after the death"
+    print(f"the play ended {seconds:.1f} s after the death")
+    assert seconds < 3.0
 
 
 @pytest.mark.parametrize("node", PAIR.nodes)

@@ -75,6 +75,11 @@ REFUSALS: dict[str, tuple[dict[str, t.Any], tuple[str, ...]]] = {
     "fabric address": ({"spark_fabric_addresses": []}, ("spark-02 has no fabric address", "2 ranks must meet")),
     "port range": ({"server_port": 70000}, ("server_port is 70000", "1 to 65535")),
     "no model folder": ({"server_model_root": "/nowhere"}, ("spark-02: the folder /nowhere/lab", "hf download")),
+    "one node differs": (
+        {"server_env": {**ENGINE_ENV, "NODE": "{{ inventory_hostname }}"}},
+        ("The nodes come to different plans", "group variables, not on a host"),
+    ),
+    "key too short": ({"server_api_key": "1234"}, ("server_api_key can't be used", "at least 8 printable characters")),
     "port taken": ({"server_port": 22}, ("port 22 is taken by sshd", "choose another server_port")),
 }
 
@@ -127,6 +132,12 @@ def test_without_the_registry_the_error_is_clear_and_the_server_stays(undisturbe
     assert played.code != 0
     assert played.said("The registry of lmsysorg/sglang:spark can't be reached")
     assert played.said("a server that runs already is not touched")
+
+
+def test_what_docker_refuses_to_create_stops_nothing(undisturbed: None) -> None:
+    played = PAIR.play("site.yml", server_mounts=[{"source": "/nowhere", "target": "/data"}])
+    assert played.code != 0
+    assert played.said("A folder to mount is missing", "Left as it was: nothing was touched: what ran before runs on")
 
 
 def test_a_model_that_does_not_come_up_brings_the_old_one_back() -> None:

@@ -25,6 +25,7 @@ display = Display()
 _HOLD = 5.0  # seconds that one look lasts on the node when nothing happens
 _PAUSES = (1.0, 3.0, 0.0)  # seconds after each failed try to look at the node; after the last one the rank has failed
 _PEERS_EVERY = 0.2  # seconds between two looks at what the other ranks reported
+_LAST_LOOK = 60.0  # seconds that a look may hang after the limit
 _SHOW_EVERY = 15.0  # seconds after which a phase that lasts is shown again
 
 
@@ -82,7 +83,8 @@ class ActionModule(ActionBase):
                     {**report, "reason": f"{self._peer_failed()} failed; this rank can't serve alone."}, phase
                 )
             if self._elapsed() > self.limit:
-                return self._end(self._late(report, phase), phase)
+                # Who has passed is not to blame: the missing rank is named by its own report, or by its silence.
+                return self._end(report if self.passed else self._late(report, phase), phase)
             self._show("ready, waiting for the other ranks" if self.passed else phase)
 
     def _look(self) -> dict[str, t.Any]:
@@ -95,6 +97,9 @@ class ActionModule(ActionBase):
             if looking.is_alive() and (self._peer_failed() or self._all_passed()):
                 state = PASSED if self.passed else WAITING
                 return {"report": self._report(state, "", "its last look was not waited for"), "phase": self.shown}
+            if looking.is_alive() and self._elapsed() > self.limit + _LAST_LOOK:
+                gone = self._report(FAILED, "container", "its node does not answer.", "check its power and network.")
+                return {"report": gone, "phase": self.shown}
         return answer
 
     def _ask_node(self) -> dict[str, t.Any]:

@@ -95,7 +95,7 @@ class ActionModule(ActionBase):
     @staticmethod
     def _mine(plan: dict[str, t.Any], me: str) -> dict[str, t.Any]:
         shared = {key: plan[key] for key in ("generation", "model", "nnodes")}
-        return {**shared, **plan["ranks"][me]} if me in plan["ranks"] else {}
+        return {**shared, **(plan["ranks"].get(me) or plan["idle"][me])}
 
     def _request(self, args: dict[str, t.Any]) -> Request:
         cluster, members = self._cluster(args["cluster"])

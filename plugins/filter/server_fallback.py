@@ -24,35 +24,40 @@ options:
     type: list
     elements: str
     required: true
-  failed:
-    description: The generation that did not pass the gate.
-    type: str
+  plan:
+    description: The plan that failed, with its C(generation) and its C(ranks).
+    type: dict
     required: true
 """
 
 EXAMPLES = r"""
 - name: Tell what the cluster can go back to
   ansible.builtin.debug:
-    msg: "{{ hostvars | dgxspark.sglang.server_fallback(groups['pair'], server_planned.plan.generation) }}"
+    msg: "{{ hostvars | dgxspark.sglang.server_fallback(groups['pair'], server_planned.plan) }}"
 """
 
 RETURN = r"""
 _value:
-  description: Whether the last good plan is C(usable), the C(reason) if not, its C(generation) and C(model).
+  description: Whether the last good plan is C(usable), the C(reason) if not, its C(generation), C(model) and C(nodes),
+    and whether to C(halt) what is left.
   type: dict
-  sample: {usable: true, reason: "", generation: 5b1c0d9e8f7a, model: qwen3-32b-nvfp4}
+  sample: {usable: true, reason: "", generation: 5b1c0d9e8f7a, model: gpt-oss-120b, nodes: [spark-01], halt: true}
 """
 
 import typing as t
 from dataclasses import asdict
 
-from ..module_utils._recovery import fallback
+from ..module_utils._recovery import Outcome, fallback
+from .server_story import server_story
 
 
-def server_fallback(hostvars: t.Any, nodes: t.Sequence[str], failed: str) -> dict[str, t.Any]:
+def server_fallback(hostvars: t.Any, nodes: t.Sequence[str], plan: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     kept = {node: (hostvars[node].get("server_looked") or {}).get("probe", {}).get("last_good", {}) for node in nodes}
-    changed = any((hostvars[node].get("server_started") or {}).get("changed") for node in nodes)
-    return asdict(fallback(kept, failed, changed))
+    # A node that did not answer may have done anything.
+    started = [hostvars[node].get("server_started") or {"unreachable": True} for node in nodes]
+    touched = any(result.get("changed") or result.get("touched") or result.get("unreachable") for result in started)
+    told = server_story(hostvars, list(plan["ranks"]), nodes)
+    return asdict(fallback(kept, plan["generation"], Outcome(told["started"], touched, told["step"])))
 
 
 class FilterModule:

@@ -20,8 +20,13 @@ options:
     description: C(hostvars), with the registered results C(server_started) and C(server_gate) of every node.
     type: dict
     required: true
+  ranks:
+    description: The nodes that have a rank, which must pass the gate.
+    type: list
+    elements: str
+    required: true
   nodes:
-    description: The nodes that have a rank.
+    description: All nodes of the cluster, each of which must have started its rank or cleared what it had.
     type: list
     elements: str
     required: true
@@ -33,31 +38,33 @@ EXAMPLES = r"""
     that: story.passed
     fail_msg: "{{ story.text }}"
   vars:
-    story: "{{ hostvars | dgxspark.sglang.server_story(groups['pair']) }}"
+    story: "{{ hostvars | dgxspark.sglang.server_story(groups['pair'], groups['pair']) }}"
 """
 
 RETURN = r"""
 _value:
-  description: C(started) (every container was started), C(passed) (every rank passed the gate) and the C(text).
+  description: C(started) (every node did its part), C(passed) (every rank passed the gate), the C(step) that failed,
+    and the C(text).
   type: dict
-  sample: {started: true, passed: true, text: ""}
+  sample: {started: true, passed: true, step: "", text: ""}
 """
 
 import typing as t
 
-from ..module_utils._gate import Report, story
+from ..module_utils._gate import Report, root_cause, story
 
 
-def server_story(hostvars: t.Any, nodes: t.Sequence[str]) -> dict[str, t.Any]:
+def server_story(hostvars: t.Any, ranks: t.Sequence[str], nodes: t.Sequence[str]) -> dict[str, t.Any]:
     results = {node: hostvars[node].get("server_started") or {} for node in nodes}
     broken = {node: result for node, result in results.items() if "actions" not in result}
     if broken:
-        lines = [f"{node} could not start its rank: {_why(result)}" for node, result in sorted(broken.items())]
-        return {"started": False, "passed": False, "text": "\n".join(lines)}
-    gates = {node: hostvars[node].get("server_gate") or {} for node in nodes}
+        lines = [f"{node} could not do its part: {_why(result)}" for node, result in sorted(broken.items())]
+        return {"started": False, "passed": False, "step": "", "text": "\n".join(lines)}
+    gates = {node: hostvars[node].get("server_gate") or {} for node in ranks}
     reports = [Report(**result["report"]) for result in gates.values() if "report" in result]
-    passed, text = story(reports, nodes)
-    return {"started": True, "passed": passed, "text": text}
+    passed, text = story(reports, ranks)
+    cause = root_cause(reports)
+    return {"started": True, "passed": passed, "step": cause.step if cause else "", "text": text}
 
 
 def _why(result: t.Mapping[str, t.Any]) -> str:

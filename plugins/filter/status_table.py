@@ -41,16 +41,17 @@ _value:
 import datetime
 import typing as t
 
-from ..module_utils._status import rows_of, table
+from ..module_utils._status import reasons, rows_of, table
 
 
 def status_table(hostvars: t.Any, nodes: t.Sequence[str]) -> str:
     now = datetime.datetime.now(datetime.timezone.utc)
-    rows = []
+    rows, notes = [], []
     for node in nodes:
-        known = hostvars[node]
-        rows += rows_of(node, str(known.get("spark_cluster", "-")), known.get("server_looked"), now)
-    return table(sorted(rows))
+        known, looked = hostvars[node], hostvars[node].get("server_looked")
+        rows += rows_of(node, str(known.get("spark_cluster", "-")), looked, now)
+        notes += reasons(node, looked)
+    return "\n".join([table(sorted(rows)), *notes])
 
 
 class FilterModule:

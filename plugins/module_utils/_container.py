@@ -15,7 +15,7 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from ._launch import HF_TOKEN_FILE, MODEL_MOUNT, SECRET_MOUNT, command
+from ._launch import CONFIG_FILE, HF_TOKEN_FILE, MODEL_MOUNT, SECRET_MOUNT, command
 
 LABEL = "dgxspark.sglang."
 SPEC_LABEL = LABEL + "spec"
@@ -126,7 +126,7 @@ def build(params: t.Mapping[str, t.Any], image_id: str, secrets: t.Mapping[str, 
     return ContainerSpec(
         name=params["name"],
         image_id=image_id,
-        command=command(args, f"{SECRET_MOUNT}/config.yaml" if in_config else ""),
+        command=command(args, CONFIG_FILE if in_config else ""),
         env=env,
         mounts=tuple(mounts),
         gpus=params["gpus"],

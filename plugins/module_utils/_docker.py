@@ -12,6 +12,7 @@ import shutil
 import typing as t
 
 from ._container import LABEL, RDMA_DEVICES, SPEC_LABEL, ULIMITS, ContainerSpec, Observed
+from ._docker_errors import connection_error, pull_error, start_error
 from ._errors import SparkError
 
 try:
@@ -20,6 +21,7 @@ try:
     import docker.types
     import docker.utils
     import requests.exceptions
+    import urllib3.exceptions
 
     HAVE_DOCKER = True
 except ImportError:
@@ -27,6 +29,8 @@ except ImportError:
 
 NO_SDK_HINT = "install python3-docker on the node (the role host does)."
 _HTTP_TIMEOUT = 120
+# Between two words of the engine: unpacking one large layer of an image can take minutes without a word.
+_PULL_TIMEOUT = 3600
 # Docker keeps logs without limit unless told: a busy server would fill the disk.
 LOG_OPTIONS = {"max-size": "50m", "max-file": "5"}
 
@@ -37,32 +41,30 @@ class Docker:
     def __init__(self) -> None:
         if not HAVE_DOCKER:
             raise SparkError("The Docker SDK for Python is missing on this node.", NO_SDK_HINT)
-        try:
+        with said(connection_error):
             self.client = docker.DockerClient.from_env(version="auto", timeout=_HTTP_TIMEOUT)
-            self.version = str(self.client.version()["Version"])
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            raise _connection_error(error) from error
+            self.client.ping()
 
     def container(self, name: str) -> Observed | None:
-        try:
+        with said(connection_error), contextlib.suppress(docker.errors.NotFound):
             return _observed(self.client.api.inspect_container(name))
-        except docker.errors.NotFound:
-            return None
+        return None
 
     def ours(self) -> list[Observed]:
         """Return every container that this collection made on the node, running or not."""
-        found = self.client.api.containers(all=True, filters={"label": SPEC_LABEL})
-        return [_observed(self.client.api.inspect_container(item["Id"])) for item in found]
+        with said(connection_error):
+            found = self.client.api.containers(all=True, filters={"label": SPEC_LABEL})
+        seen = [self.container(item["Id"]) for item in found]
+        return [item for item in seen if item]
 
     def name_of(self, container_id: str) -> str:
-        try:
-            return str(self.client.api.inspect_container(container_id)["Name"]).lstrip("/")
-        except docker.errors.DockerException:
-            return ""
+        found = self.container(container_id)
+        return found.labels[LABEL + "name"] if found else ""
 
     def gpu_runtime(self) -> bool:
         """Whether `--gpus all` can work: an NVIDIA runtime is registered, or CDI devices are known."""
-        info = self.client.info()
+        with said(connection_error):
+            info = self.client.info()
         return (
             "nvidia" in info.get("Runtimes", {})
             or any("nvidia" in str(device) for device in info.get("DiscoveredDevices") or ())
@@ -71,38 +73,43 @@ class Docker:
 
     def image_id(self, name: str) -> str:
         """Return the ID of a local image, by name, digest or ID; empty when it is not here."""
-        try:
-            return str(self.client.api.inspect_image(name)["Id"])
-        except docker.errors.ImageNotFound:
-            return ""
+        return str(self._image(name).get("Id", ""))
+
+    def image_digests(self, name: str) -> list[str]:
+        """Return the registry digests (sha256:...) of a local image: the same on every node, whatever its store."""
+        return sorted(known.rpartition("@")[2] for known in self._image(name).get("RepoDigests") or ())
+
+    def _image(self, name: str) -> dict[str, t.Any]:
+        with said(connection_error), contextlib.suppress(docker.errors.ImageNotFound):
+            return dict(self.client.api.inspect_image(name))
+        return {}
 
     def outdated(self, name: str) -> bool:
         """Whether the registry has another image under this name than the node."""
-        try:
+        with said(lambda text: pull_error(name, text)):
             digest = self.client.images.get_registry_data(name).id
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            raise pull_error(name, _explanation(error)) from error
-        local = self.client.api.inspect_image(name).get("RepoDigests") or ()
-        return not any(known.endswith(f"@{digest}") for known in local)
+        return digest not in self.image_digests(name)
 
     def pull(self, name: str) -> str:
         """Pull an image and return its ID."""
-        try:
-            repository, tag = docker.utils.parse_repository_tag(name)
-            self.client.images.pull(repository, tag=tag or "latest")
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            raise pull_error(name, _explanation(error)) from error
+        repository, tag = docker.utils.parse_repository_tag(name)
+        api = docker.DockerClient.from_env(version="auto", timeout=_PULL_TIMEOUT).api
+        with said(lambda text: pull_error(name, text)):
+            for word in api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+                if "error" in word:  # the SDK raises nothing for what goes wrong after the first answer
+                    raise pull_error(name, str(word["error"]))
         return self.image_id(name)
 
     def sglang_version(self, image: str) -> str:
         """Return the SGLang version that is installed in an image; empty when it has none."""
         code = "from importlib.metadata import version; print(version('sglang'))"
-        try:
-            output = self.client.containers.run(
-                image, ["-c", code], entrypoint="python3", remove=True, network_mode="none", stderr=False
-            )
-        except docker.errors.DockerException:
-            return ""
+        with said(lambda text: start_error(image, text)):
+            try:
+                output = self.client.containers.run(
+                    image, ["-c", code], entrypoint="python3", remove=True, network_mode="none", stderr=False
+                )
+            except docker.errors.ContainerError:  # no python3, or no sglang in it
+                return ""
         return output.decode().strip().splitlines()[-1] if output.strip() else ""
 
     def create(self, spec: ContainerSpec, labels: t.Mapping[str, str]) -> None:
@@ -134,7 +141,7 @@ class Docker:
             LABEL + "rank": str(spec.rank),
             LABEL + "generation": spec.generation,
         }
-        try:
+        with said(lambda text: start_error(spec.name, text)):
             api.create_container(
                 spec.image_id,
                 command=list(spec.command),
@@ -144,28 +151,25 @@ class Docker:
                 host_config=host_config,
                 stop_signal="SIGTERM",
             )
-        except docker.errors.DockerException as error:
-            raise start_error(spec.name, _explanation(error)) from error
 
     def rename(self, name: str) -> None:
-        self.client.api.rename(provisional(name), name)
+        with said(lambda text: start_error(name, text)):
+            self.client.api.rename(provisional(name), name)
 
     def start(self, name: str) -> None:
-        try:
+        with said(lambda text: start_error(name, text)):
             self.client.api.start(name)
-        except docker.errors.DockerException as error:
-            raise start_error(name, _explanation(error)) from error
 
     def stop(self, name: str, timeout: int) -> None:
         """Ask for an end (SIGTERM), and insist (SIGKILL) after `timeout` seconds."""
-        container = self.client.containers.get(name)
-        if container.status == "paused":  # a paused container can't receive signals
-            container.unpause()
-        self.client.api.timeout = timeout + _HTTP_TIMEOUT
-        container.stop(timeout=timeout)
+        with said(connection_error):
+            container = self.client.containers.get(name)
+            if container.status == "paused":  # a paused container can't receive signals
+                container.unpause()
+            container.stop(timeout=timeout)
 
     def remove(self, name: str) -> None:
-        with contextlib.suppress(docker.errors.NotFound):
+        with said(connection_error), contextlib.suppress(docker.errors.NotFound):
             self.client.api.remove_container(name, force=True)
 
     def log(self, name: str, since: str, seconds: int) -> list[str]:
@@ -179,9 +183,24 @@ class Docker:
         except docker.errors.DockerException:
             return []
         # `since` has whole seconds only. Docker prints nanoseconds: compare to the microsecond.
-        lines = [line for line in raw.decode(errors="replace").split("\n") if line[:26] >= since[:26]]
+        begins = since.rstrip("Z")[:26]
+        lines = [line for line in raw.decode(errors="replace").split("\n") if line[:26] >= begins]
         # Progress bars rewrite their line with carriage returns: only the last state of each is of interest.
         return [line.partition(" ")[2].rstrip("\r").rsplit("\r", 1)[-1] for line in lines if line.strip()]
+
+
+@contextlib.contextmanager
+def said(meaning: t.Callable[[str], SparkError]) -> t.Iterator[None]:
+    """Turn what the SDK and the libraries below it raise into what it means."""
+    try:
+        yield
+    except (
+        docker.errors.DockerException,
+        requests.exceptions.RequestException,
+        urllib3.exceptions.HTTPError,
+        TypeError,  # an SDK that is too old for its urllib3 calls it with arguments that it does not know
+    ) as error:
+        raise meaning(str(getattr(error, "explanation", None) or error)) from error
 
 
 def provisional(name: str) -> str:
@@ -210,40 +229,3 @@ def _observed(raw: t.Mapping[str, t.Any]) -> Observed:
 
 def _explanation(error: Exception) -> str:
     return str(getattr(error, "explanation", None) or error)
-
-
-def _connection_error(error: Exception) -> SparkError:
-    text = _explanation(error)
-    if "Permission denied" in text:
-        return SparkError(
-            "No permission on Docker's socket.",
-            "run with become: true, or add the user to the docker group and log in again.",
-        )
-    return SparkError(f"Docker does not answer on this node: {text}", "start it: sudo systemctl start docker")
-
-
-def start_error(name: str, text: str) -> SparkError:
-    """Return what Docker's refusal to create or start a container means."""
-    if "capabilities: [[gpu]]" in text or "nvidia-container" in text:
-        return SparkError(
-            f"Docker can't give {name} the GPU: {text}",
-            "install the NVIDIA container toolkit and restart Docker (DGX OS ships it).",
-        )
-    if "is already in use by container" in text:
-        return SparkError(f"The name {name} is taken: {text}", "run the play again; another one was at work.")
-    return SparkError(f"Docker refuses to start {name}: {text}", "the text above is Docker's own.")
-
-
-def pull_error(name: str, text: str) -> SparkError:
-    """Return what a failed pull means: the tag is wrong, the registry wants a login, or it can't be reached."""
-    if any(word in text for word in ("manifest unknown", "not found", "manifest for")):
-        hint = "check the image's name and tag (server_image, or the profile's needs.image)."
-        return SparkError(f"Image {name} does not exist in its registry: {text}", hint)
-    if any(word in text for word in ("unauthorized", "denied", "authentication required")):
-        return SparkError(f"The registry refuses {name}: {text}", "check the name; for a private image, docker login.")
-    if any(word in text for word in ("no space left", "No space left")):
-        return SparkError(f"No room to pull {name}: {text}", "free disk space: docker system df.")
-    return SparkError(
-        f"The registry of {name} can't be reached: {text}",
-        "check network and name resolution on the node; a server that runs already is not touched.",
-    )

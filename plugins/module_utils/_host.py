@@ -101,8 +101,14 @@ def model_folder(path: str) -> Listing:
         files=files,
         config=_json(f"{path}/config.json"),
         index=_json(f"{path}/{index}") if index else None,
+        links_out=tuple(name for name in sorted(files) if _leads_out(path, name)),
         needed={name: _promised_size(f"{path}/{name}") for name in files if name.endswith(".safetensors")},
     )
+
+
+def _leads_out(folder: str, name: str) -> bool:
+    real = os.path.realpath(folder)
+    return os.path.commonpath([real, os.path.realpath(f"{folder}/{name}")]) != real
 
 
 def _promised_size(path: str) -> int:

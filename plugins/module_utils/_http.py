@@ -33,7 +33,7 @@ class Api:
             connection.request("POST" if data else "GET", path, data, self.headers)
             response = connection.getresponse()
             content = response.read()
-        except (OSError, http.client.HTTPException):
+        except (OSError, ValueError, http.client.HTTPException):  # ValueError: a key that can't be a header
             return 0, None
         finally:
             connection.close()

@@ -18,7 +18,10 @@ WEIGHTS = (".safetensors", ".bin", ".gguf")
 
 @dataclass(frozen=True)
 class Listing:
-    """A folder as the node shows it. `needed`: file -> bytes that its header promises (0: header unreadable)."""
+    """A folder as the node shows it. `needed`: file -> bytes that its header promises (0: header unreadable).
+
+    `links_out`: links that lead out of the folder; they dangle in a container that has only the folder mounted.
+    """
 
     path: str
     exists: bool
@@ -26,6 +29,7 @@ class Listing:
     config: t.Mapping[str, t.Any] | None = None
     index: t.Mapping[str, t.Any] | None = None
     needed: t.Mapping[str, int] = field(default_factory=dict)
+    links_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def judge(listing: Listing) -> ModelFolder:
         problems.append(f"{listing.path} has no weights")
     problems += [f"{listing.path} lacks the shard {name}" for name in missing]
     problems += [_truncated(listing, name) for name in truncated]
+    if listing.links_out:
+        problems.append(f"{listing.path} has links that lead out of it ({', '.join(listing.links_out[:3])})")
     return ModelFolder(
         path=listing.path,
         complete=not problems,
@@ -71,7 +77,8 @@ def judge(listing: Listing) -> ModelFolder:
         architecture=(config.get("architectures") or [""])[0],
         dtype=str(config.get("dtype") or config.get("torch_dtype") or ""),
         quantization=_quantization(config),
-        bytes=sum(listing.files[name] for name in shards),
+        # Some folders hold the weights twice (consolidated.*, *.bin): what the index names is what gets loaded.
+        bytes=sum(listing.files[name] for name in shards if not promised or name in promised),
         shards=len(promised) or len(shards),
         missing=missing,
         truncated=truncated,

@@ -13,6 +13,7 @@ from ._errors import Problem
 from ._fabric import Interface
 from ._model import ModelFolder
 from ._request import Draft
+from ._text import gib
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Probe:
     sdk_missing: bool = False
     gpu_runtime: bool = True
     image_id: str = ""
+    image_digests: tuple[str, ...] = ()
     image_sglang: str = ""
     container: t.Mapping[str, t.Any] = field(default_factory=dict)
     ports: t.Mapping[str, t.Mapping[str, t.Any]] = field(default_factory=dict)
@@ -36,10 +38,6 @@ class Probe:
     @property
     def model_bytes(self) -> int:
         return self.model.bytes if self.model else 0
-
-    @property
-    def has_rdma(self) -> bool:
-        return any(face.rdma_device for face in self.interfaces)
 
 
 def parse_probe(
@@ -71,6 +69,7 @@ def parse_probe(
         sdk_missing=found["sdk_missing"],
         gpu_runtime=found["gpu_runtime"],
         image_id=found["image_id"],
+        image_digests=tuple(found["image_digests"]),
         image_sglang=(image or {}).get("sglang", ""),
         container=found["container"],
         ports=found["ports"],
@@ -86,13 +85,18 @@ def problems_of(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool) -> 
     for node in drafted.placement.nodes:
         probe = probes[node.name]
         if probe.error:
-            hint = probe.hint or "check its power, network and ssh; every node of a cluster is needed."
-            found.append(Problem(f"{node.name} {probe.error}", hint))
+            found.append(Problem(f"{node.name} {probe.error}", probe.hint or _advice(probe.error)))
             continue
         found += _engine_problems(probe, drafted.request.gpus)
         found += _port_problems(probe, drafted.ports if node is drafted.placement.head else drafted.ports[:1], drafted)
-        found += _model_problems(probe, drafted)
+        found += _model_problems(probe, drafted) or _memory_problems(probe, drafted)
     return found or _image_problems(drafted, [probes[node.name] for node in drafted.placement.nodes], strict)
+
+
+def _advice(error: str) -> str:
+    if "sudo password" in error or "Incorrect sudo" in error:
+        return "add -K, so that Ansible asks for the sudo password."
+    return "check its power, network and ssh; every node of a cluster is needed."
 
 
 def _engine_problems(probe: Probe, gpus: str) -> list[Problem]:
@@ -141,6 +145,21 @@ def _model_problems(probe: Probe, drafted: Draft) -> list[Problem]:
     return [Problem(f"{probe.node}: {what}.", hint) for what in probe.model.problems]
 
 
+def _memory_problems(probe: Probe, drafted: Draft) -> list[Problem]:
+    """Weights that can't fit are known before the start. KV cache and graphs come on top, and are not counted here."""
+    total, fraction = probe.memory.get("total", 0), float(drafted.args["mem_fraction_static"])
+    need = probe.model_bytes / drafted.placement.nnodes
+    if not total or need <= total * fraction:
+        return []
+    return [
+        Problem(
+            f"{probe.node}: the weights need {gib(need)} of memory a node, but mem_fraction_static {fraction} of its"
+            f" {gib(total)} gives {gib(total * fraction)}.",
+            "use more nodes, or a smaller or stronger quantised model.",
+        )
+    ]
+
+
 def _image_problems(drafted: Draft, probes: t.Sequence[Probe], strict: bool) -> list[Problem]:
     if not strict:
         return []
@@ -150,11 +169,13 @@ def _image_problems(drafted: Draft, probes: t.Sequence[Probe], strict: bool) -> 
         return [
             Problem(f"Image {image.name} is not on {', '.join(lacking)}.", "run the role image first (site.yml does).")
         ]
-    if len({probe.image_id for probe in probes}) > 1:
+    # The ID depends on the engine's image store, the digest of the registry does not.
+    shared = set.intersection(*(set(probe.image_digests) for probe in probes))
+    if not shared and len({probe.image_id for probe in probes}) > 1:
         shown = ", ".join(f"{probe.node} {probe.image_id[7:19]}" for probe in probes)
         return [
             Problem(
-                f"{image.name} is not the same image on every node ({shown}), which no cluster survives for long.",
+                f"{image.name} is not the same image on every node ({shown}).",
                 "pull it anew everywhere with -e image_pull=always, or pin it by digest in server_image.",
             )
         ]

@@ -37,9 +37,8 @@ def finish(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool = True) -
         envs.append(env or {})
     if problems:
         raise SparkError(problems)
-    image_id = next((probes[node.name].image_id for node in placement.nodes), "")
     servers = [
-        _server(drafted, rank, envs[rank], image_id, probes[node.name]) for rank, node in enumerate(placement.nodes)
+        _server(drafted, rank, envs[rank], probes[node.name].image_id) for rank, node in enumerate(placement.nodes)
     ]
     generation = _generation(servers, request.secrets)
     found = {node.name: probes[node.name].container for node in placement.nodes}
@@ -54,25 +53,26 @@ def finish(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool = True) -
         node.name: {
             "rank": rank,
             "server": {**servers[rank], "generation": generation, "state": state},
-            "gate": _gate(drafted, rank, generation, limit, envs[rank]),
+            "gate": _gate(drafted, servers[rank], limit),
         }
         for rank, node in enumerate(placement.nodes)
     }
+    # A node that this model does not need keeps no rank of another plan: it would go on looking for its head.
+    idle = {node.name: {"server": {**servers[0], "state": "absent"}} for node in placement.idle}
     plan = {
         "cluster": request.cluster,
         "instance": request.instance,
         "model": drafted.profile.name,
         "served_name": drafted.profile.served_name,
         "image": drafted.image.name,
-        "image_id": image_id,
         "sglang": drafted.image.sglang,
         "nnodes": placement.nnodes,
         "head": placement.head.name,
         "generation": generation,
         "endpoint": f"http://{placement.head.host or placement.head.name}:{request.port}/v1",
         "ranks": ranks,
-        "idle": [node.name for node in placement.idle],
-        "warnings": list(drafted.warnings),
+        "idle": idle,
+        "warnings": [*drafted.warnings, *_transport_warnings(servers)],
     }
     return {**plan, "lines": explain(plan, found, drafted.args)}
 
@@ -83,11 +83,13 @@ def _rank_env(drafted: Draft, node: Node, probe: Probe) -> dict[str, str]:
     if drafted.placement.nnodes > 1:
         rails = _fabric.rails(node.name, node.fabric_addresses, probe.interfaces)
         env = _fabric.environment(node.name, node.fabric_addresses[0], rails, request.transport)
-    layers = merge(env, {"HF_HUB_OFFLINE": "1"}, drafted.profile.env, request.env)
+    # Weights are on the node. Only who gives a token wants the engine to ask the hub for more.
+    offline = {} if "hf_token" in request.secrets else {"HF_HUB_OFFLINE": "1"}
+    layers = merge(env, offline, drafted.profile.env, request.env)
     return {name: value for name, value in layers.items() if value is not None}
 
 
-def _server(drafted: Draft, rank: int, env: t.Mapping[str, str], image_id: str, probe: Probe) -> dict[str, t.Any]:
+def _server(drafted: Draft, rank: int, env: t.Mapping[str, str], image_id: str) -> dict[str, t.Any]:
     """Return the options of the module sglang_server for one rank, without the generation."""
     request, nnodes = drafted.request, drafted.placement.nnodes
     args = {
@@ -109,7 +111,7 @@ def _server(drafted: Draft, rank: int, env: t.Mapping[str, str], image_id: str, 
         "args": args,
         "env": dict(env),
         "gpus": request.gpus,
-        "rdma": nnodes > 1 and request.transport == _fabric.RDMA and probe.has_rdma,
+        "rdma": nnodes > 1 and request.transport == _fabric.RDMA,
         "cluster": request.cluster,
         **request.container,
     }
@@ -120,24 +122,36 @@ def _generation(servers: t.Sequence[t.Mapping[str, t.Any]], secrets: t.Mapping[s
     return hashlib.sha256(json.dumps([servers, checksums], sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _gate(drafted: Draft, rank: int, generation: str, limit: int, env: t.Mapping[str, str]) -> dict[str, t.Any]:
+def _gate(drafted: Draft, server: t.Mapping[str, t.Any], limit: int) -> dict[str, t.Any]:
     """Return the options of the gate for one rank."""
-    request = drafted.request
+    args, env = server["args"], server["env"]
     return {
-        "name": request.instance,
-        "rank": rank,
+        "name": server["name"],
+        "rank": args.get("node_rank", 0),
         "nnodes": drafted.placement.nnodes,
-        "generation": generation,
-        "host": drafted.args["host"],
-        "port": request.port,
-        "served_model_name": drafted.profile.served_name,
-        "model_path": f"{MODEL_MOUNT}/{drafted.profile.path.rsplit('/', 1)[-1]}",
-        "tp_size": drafted.placement.nnodes // int(drafted.args.get("pp_size") or 1),
+        "host": args["host"],
+        "port": args["port"],
+        "served_model_name": args["served_model_name"],
+        "model_path": f"{MODEL_MOUNT}/{server['model_path'].rsplit('/', 1)[-1]}",
+        "tp_size": args["tp_size"],
         "sglang": drafted.image.sglang,
-        "embedding": bool(drafted.args.get("is_embedding")),
-        "rails": [rail for rail in env.get("NCCL_IB_HCA", "").lstrip("=").split(",") if rail],
+        "embedding": bool(args.get("is_embedding")),
+        "rails": [rail for rail in env.get("NCCL_IB_HCA", "").lstrip("=").split(",") if rail] if _told(env) else [],
         "limit": limit,
     }
+
+
+def _told(env: t.Mapping[str, str]) -> bool:
+    """Whether NCCL's log will say which transport it took: a user may have turned it down."""
+    loud = env.get("NCCL_DEBUG", "") in ("INFO", "TRACE") and not env.get("NCCL_DEBUG_FILE")
+    return loud and "NET" in env.get("NCCL_DEBUG_SUBSYS", "")
+
+
+def _transport_warnings(servers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    env = servers[0]["env"]
+    if "NCCL_IB_HCA" in env and not _told(env):
+        return ["the gate can't check the transport: NCCL's log is turned down (NCCL_DEBUG, NCCL_DEBUG_SUBSYS)."]
+    return []
 
 
 def state_for(generation: str, found: t.Mapping[str, t.Mapping[str, t.Any]]) -> str:

@@ -12,23 +12,40 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What a failed run did: `started` every rank's container is up, `touched` something on some node was changed, and
+    the gate's `step` that failed."""
+
+    started: bool
+    touched: bool
+    step: str = ""
+
+
+@dataclass(frozen=True)
 class Fallback:
-    """`usable`: the ranks of `generation` (profile `model`, on `nodes`) can start again; else `reason` says why not."""
+    """`usable`: the ranks of `generation` (profile `model`, on `nodes`) can start again; else `reason` says why not.
+
+    `halt`: what is left must be stopped. False where nothing was touched, or where what runs is better than nothing.
+    """
 
     usable: bool
     reason: str
     generation: str = ""
     model: str = ""
     nodes: tuple[str, ...] = ()
+    halt: bool = True
 
 
-def fallback(last_good: t.Mapping[str, t.Mapping[str, t.Any]], failed: str, changed: bool) -> Fallback:
+def fallback(last_good: t.Mapping[str, t.Mapping[str, t.Any]], failed: str, outcome: Outcome) -> Fallback:
     """Return what to go back to.
 
-    `last_good`: node -> what last passed the gate there; `failed`: the generation that did not pass; `changed`: whether
-    this run started it. A plan that was just started and failed is not tried again; one that had been running unhealthy
-    is.
+    `last_good`: node -> what last passed the gate there; `failed`: the generation that did not pass. A plan that was
+    just started and failed is not tried again; one that was found dead is.
     """
+    if not outcome.touched and not outcome.started:
+        return Fallback(False, "nothing was touched: what ran before runs on", halt=False)
+    if not outcome.touched and outcome.step not in ("container", "health"):
+        return Fallback(False, "it runs as planned and was left alone", halt=False)
     known = {node: kept for node, kept in last_good.items() if kept}
     if not known:
         return Fallback(False, "nothing has passed the gate here before")
@@ -38,7 +55,7 @@ def fallback(last_good: t.Mapping[str, t.Mapping[str, t.Any]], failed: str, chan
         some = next(iter(known.values()))
         count = ranks[str(some["generation"])]
         return Fallback(False, f"only {count} of {some['nnodes']} ranks of the last good plan are known")
-    if whole[0]["generation"] == failed and changed:
+    if whole[0]["generation"] == failed and outcome.touched:
         return Fallback(False, "the plan that failed is the one that was good before")
     nodes = tuple(node for node, kept in known.items() if kept["generation"] == whole[0]["generation"])
     return Fallback(True, "", str(whole[0]["generation"]), str(whole[0]["model"]), nodes)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -30,6 +31,12 @@ OWNED = {
     "admin_api_key": "server_admin_api_key",
     "config": "server_args",
 }
+
+
+# Servers that the gate can't ask: it speaks plain HTTP to a server that answers by itself.
+UNGATED = ("ssl_certfile", "ssl_keyfile", "grpc_mode", "smg_grpc_mode", "disaggregation_mode")
+# Printable, not a number, not taken for a flag, and long enough that hiding it hides nothing else.
+_SECRET = re.compile(r"[!-,.-~][!-~]{7,}")
 
 
 @dataclass(frozen=True)
@@ -87,11 +94,12 @@ def draft(request: Request) -> Draft:
     problems = [
         Problem(
             f"Cluster {request.cluster} is in this run only in part: {node} {why}.",
-            f"a server spans its whole cluster: run with --limit {request.cluster} or without a limit.",
+            f"a server spans its whole cluster: run with --limit {request.cluster} or without a limit, or"
+            f" take {node} out of the group.",
         )
         for node, why in sorted(request.absent.items())
     ]
-    problems += _port_problems(request) + check_env("server_env", request.env)
+    problems += _port_problems(request) + _secret_problems(request) + check_env("server_env", request.env)
     profile = collect(problems, lambda: parse_profile(request.model, request.models))
     if profile is None:
         raise SparkError(problems)
@@ -105,6 +113,11 @@ def draft(request: Request) -> Draft:
         Problem(f"{name} is decided by the plan and can't be an argument.", f"set {OWNED[name]}.")
         for name in asked
         if name in OWNED
+    ]
+    problems += [
+        Problem(f"{name} is {asked[name]!r}, and the gate can't ask such a server.", "leave it out.")
+        for name in UNGATED
+        if asked.get(name) not in (None, False, "null")
     ]
     args, warnings = merge(DEFAULT_ARGS, asked), []
     table = request.tables.get(image.sglang)
@@ -134,6 +147,15 @@ def _port_problems(request: Request) -> list[Problem]:
             Problem(f"server_port and server_dist_port are both {request.port}.", "give them different ports.")
         )
     return problems
+
+
+def _secret_problems(request: Request) -> list[Problem]:
+    needed = "at least 8 printable characters without blanks or line ends, not beginning with a hyphen"
+    return [
+        Problem(f"server_{name} can't be used (its value is not shown), needed are {needed}.", "give another one.")
+        for name, value in sorted(request.secrets.items())
+        if not _SECRET.fullmatch(value) or value.isdigit()
+    ]
 
 
 def _parallel_problems(args: t.Mapping[str, t.Any], placement: Placement, checked: bool) -> list[Problem]:

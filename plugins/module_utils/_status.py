@@ -29,7 +29,7 @@ def rows_of(
     """Return one row for each server of a node, from the result of node_probe; one row that says why there is none."""
     empty = ("-",) * 5
     if not looked or "probe" not in looked:
-        why = "unreachable" if (looked or {}).get("unreachable") else "unknown"
+        why = "unreachable" if (looked or {}).get("unreachable") else "not looked at"
         return [(cluster, node, "-", "-", why, *empty[:4])]
     probe = looked["probe"]
     memory = gib(probe["memory"]["available"])
@@ -51,6 +51,14 @@ def rows_of(
         )
         for item in sorted(probe["containers"], key=lambda item: item["name"])
     ]
+
+
+def reasons(node: str, looked: t.Mapping[str, t.Any] | None) -> list[str]:
+    """Return why a node's row says so little, in the words of what failed."""
+    if not looked or "probe" not in looked:
+        return [f"{node}: {str((looked or {}).get('msg', 'it was not asked')).strip()}"]
+    error = looked["probe"]["docker_error"]
+    return [f"{node}: {error}"] if error else []
 
 
 def _health(item: t.Mapping[str, t.Any]) -> str:

@@ -80,6 +80,10 @@ probe:
       description: The local ID of the image; empty when it is not here.
       type: str
       sample: sha256:5a9d1c1f1a0b7f9c0f8f0e0c1f4f4a0d3d3c2b1a0f9e8d7c6b5a49382716050f
+    image_digests:
+      description: The registry digests of the image, which are the same on every node.
+      type: list
+      elements: str
     container:
       description: The instance's container; empty when there is none.
       type: dict
@@ -123,6 +127,7 @@ def probe(module: AnsibleModule) -> dict[str, t.Any]:
         "sdk_missing": not HAVE_DOCKER,
         "gpu_runtime": False,
         "image_id": "",
+        "image_digests": [],
         "container": {},
         "containers": [],
         "ports": {str(port): {**owner, "container": ""} for port, owner in listeners.items()},
@@ -141,6 +146,7 @@ def probe(module: AnsibleModule) -> dict[str, t.Any]:
         **found,
         "gpu_runtime": engine.gpu_runtime(),
         "image_id": engine.image_id(params["image"]) if params["image"] else "",
+        "image_digests": engine.image_digests(params["image"]) if params["image"] else [],
         "container": container.public() if container else {},
         "containers": [with_health(item.public(), params["health"]) for item in engine.ours()],
     }

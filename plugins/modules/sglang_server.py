@@ -200,11 +200,10 @@ container:
   returned: success
   type: dict
   sample: {id: 8f2c7d1e9a0b, status: running, running: true, started_at: "2026-11-21T02:03:04.5Z", restart_count: 0}
-log_tail:
-  description: The engine's last words.
-  returned: when the container could not be started
-  type: list
-  elements: str
+touched:
+  description: Whether something was stopped or replaced before it failed.
+  returned: failure
+  type: bool
 hint:
   description: What to do next.
   returned: failure
@@ -223,6 +222,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _host
 from ..module_utils._container import (
     LABEL,
+    RDMA_DEVICES,
     ContainerSpec,
     Observed,
     build,
@@ -234,7 +234,6 @@ from ..module_utils._container import (
 from ..module_utils._docker import HAVE_DOCKER, NO_SDK_HINT, Docker
 from ..module_utils._errors import SparkError
 from ..module_utils._files import write_private
-from ..module_utils._text import redact
 
 SECRETS = ("api_key", "admin_api_key", "hf_token")
 UP = ("started", "restarted")
@@ -292,6 +291,10 @@ def preflight(wanted: ContainerSpec, params: dict[str, t.Any], engine: Docker) -
             "Docker knows no NVIDIA runtime, so the container would get no GPU.",
             "install nvidia-container-toolkit and restart Docker (DGX OS ships it), or set gpus: none.",
         )
+    if wanted.rdma and not os.path.isdir(RDMA_DEVICES):
+        raise SparkError(
+            f"This node has no {RDMA_DEVICES}.", "check the ConnectX-7 card and its driver, or set rdma: false."
+        )
     port = api_port(params)
     for owner in _host.listeners([port]).values():
         container = engine.name_of(owner["container_id"]) if owner["container_id"] else ""
@@ -312,22 +315,35 @@ def perform(
     secrets: dict[str, str],
 ) -> None:
     name = params["name"]
+    os.makedirs(params["state_dir"], mode=0o700, exist_ok=True)
     if wanted and secrets:
         write_private(secret_dir(params["state_dir"], name), secret_files(secrets))
-    for action in actions:
-        if action == "create" and wanted:
-            shown = {"model": params["model"], "image": params["image"], "port": str(api_port(params))}
-            engine.create(wanted, {LABEL + key: value for key, value in shown.items()})
-        elif action == "stop":
-            engine.stop(name, params["stop_timeout"])
-        elif action == "remove":
-            engine.remove(name)
-        elif action == "rename":
-            engine.rename(name)
-        elif action == "start":
-            engine.start(name)
+    done: list[str] = []
+    try:
+        for action in actions:
+            act(engine, action, wanted, params)
+            done.append(action)
+    except SparkError as error:
+        # Creating a replacement touches nothing: what ran before still runs.
+        error.facts["touched"] = bool(set(done) - {"create"})
+        raise
     if params["state"] == "absent" or (wanted and not secrets):
         write_private(secret_dir(params["state_dir"], name), {})
+
+
+def act(engine: Docker, action: str, wanted: ContainerSpec | None, params: dict[str, t.Any]) -> None:
+    name = params["name"]
+    if action == "create" and wanted:
+        shown = {"model": params["model"], "image": params["image"], "port": str(api_port(params))}
+        engine.create(wanted, {LABEL + key: value for key, value in shown.items()})
+    elif action == "stop":
+        engine.stop(name, params["stop_timeout"])
+    elif action == "remove":
+        engine.remove(name)
+    elif action == "rename":
+        engine.rename(name)
+    elif action == "start":
+        engine.start(name)
 
 
 def main() -> None:
@@ -335,9 +351,7 @@ def main() -> None:
     try:
         module.exit_json(**converge(module))
     except SparkError as error:
-        log = error.facts.get("log_tail")
-        facts = {**error.as_result(), **({"log_tail": [redact(line) for line in log]} if log else {})}
-        module.fail_json(**facts)
+        module.fail_json(**error.as_result())
 
 
 ARGUMENTS: dict[str, t.Any] = {
