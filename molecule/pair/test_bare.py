@@ -37,16 +37,22 @@ def test_a_dead_rank_ends_the_wait_at_once() -> None:
         assert process.poll() is None
         died = time.monotonic()
         PAIR.run("spark-02", "kill", "-KILL", pid)
-        output = process.communicate(timeout=60)[0]
-        seconds = time.monotonic() - died
+        lines, told = [], 0.0
+        for line in process.stdout or ():
+            lines.append(line)
+            told = told or ("Gate failed" in line and time.monotonic() - died)
+        process.wait(timeout=60)
+        ended = time.monotonic() - died
     finally:
         process.kill()
-    print(output)
+    output = "".join(lines)
+    print(output, f"The gate told it {told:.1f} s after the death, and the play ended after {ended:.1f} s.", sep="\n")
     assert process.returncode != 0
     assert "Gate failed at step 'container' on spark-02 (rank 1)" in output
     assert "Nothing serves now" in output
-    print(f"the play ended {seconds:.1f} s after the death")
-    assert seconds < 3.0
+    assert 0 < told < 3
+    # Stopping what is left comes after that; on a quiet machine all of it takes two seconds.
+    assert ended < 5
 
 
 @pytest.mark.parametrize("node", PAIR.nodes)
