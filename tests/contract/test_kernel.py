@@ -23,6 +23,7 @@ FORBIDDEN = {
     "tempfile",
     "docker",
     "requests",
+    "urllib3",
     "random",
 }
 LINES = 250

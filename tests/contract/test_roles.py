@@ -32,6 +32,8 @@ TYPES: dict[str, tuple[type, ...]] = {
     "list": (list,),
 }
 LINES, TASKS = 60, 10
+STRATEGY = "strategy"
+STATUS = REPO / "playbooks/status.yml"
 
 
 def defaults(role: Path) -> dict[str, t.Any]:
@@ -95,7 +97,17 @@ def test_a_task_file_stays_short(path: Path) -> None:
 @pytest.mark.parametrize("path", TASK_FILES + PLAYBOOKS + ROOT_PLAYBOOKS, ids=name)
 def test_no_keyword_makes_the_outcome_depend_on_the_run(path: Path) -> None:
     keywords = {"run_once", "serial", "throttle", "order", "strategy"}
-    assert {key for task in tasks(path) for key in task} & keywords == set()
+    named = {
+        key for task in tasks(path) for key in task if not (path in PLAYBOOKS and "hosts" in task and key == STRATEGY)
+    }
+    assert named & keywords == set()
+
+
+# Another strategy, which a user's ansible.cfg may name, lets a node pass a barrier before the others have come.
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=name)
+def test_in_every_play_all_nodes_finish_a_task_before_the_next(path: Path) -> None:
+    plays = [play for play in load(path) if "ansible.builtin.import_playbook" not in play]
+    assert {play.get(STRATEGY) for play in plays} == {"ansible.builtin.linear"}
 
 
 @pytest.mark.parametrize("path", TASK_FILES + PLAYBOOKS, ids=name)
@@ -118,7 +130,13 @@ def test_modules_are_named_in_full(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TASK_FILES + PLAYBOOKS, ids=name)
 def test_ranks_never_come_from_the_hosts_of_the_run(path: Path) -> None:
-    assert re.findall(r"ansible_play_(?:hosts|batch)\w*|ansible_limit", path.read_text(encoding="utf-8")) == []
+    found = re.findall(r"ansible_play_(?:hosts|batch)\w*|ansible_limit", path.read_text(encoding="utf-8"))
+    assert set(found) == ({"ansible_play_hosts_all"} if path == STATUS else set())
+
+
+def test_the_status_only_shows_the_hosts_of_the_run() -> None:
+    using = [task for task in tasks(STATUS) if "hosts" not in task and "ansible_play_hosts_all" in repr(task)]
+    assert [task.keys() - {"name", "when"} for task in using] == [{"ansible.builtin.debug"}]
 
 
 @pytest.mark.parametrize("path", ROOT_PLAYBOOKS, ids=name)

@@ -135,6 +135,7 @@ def probe_result(**changes: t.Any) -> dict[str, t.Any]:
             "sdk_missing": False,
             "gpu_runtime": True,
             "image_id": IMAGE_ID,
+            "image_digests": [],
             "container": {},
             "containers": [],
             "ports": {},

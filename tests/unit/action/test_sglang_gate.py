@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
+import types
 import typing as t
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from ansible import constants
-from ansible_collections.dgxspark.sglang.plugins.action.sglang_gate import Board
-from ansible_collections.dgxspark.sglang.plugins.module_utils._gate import FAILED, PASSED, Report
+from ansible.plugins.action import ActionBase
+from ansible_collections.dgxspark.sglang.plugins.action import sglang_gate
+from ansible_collections.dgxspark.sglang.plugins.action.sglang_gate import ActionModule, Board
+from ansible_collections.dgxspark.sglang.plugins.module_utils._gate import FAILED, PASSED, WAITING, Report
 
 
 @pytest.fixture
@@ -52,3 +57,62 @@ def test_a_report_that_is_being_written_is_not_read(folder: Path) -> None:
 
 def test_a_board_is_for_its_owner_alone(folder: Path) -> None:
     assert Board("alpha").folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.fixture
+def gate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.Any]]:
+    """Return a function that runs the gate of spark-01, rank 0 of two, which always sees the same."""
+    monkeypatch.setattr(ActionBase, "run", lambda *args: {})
+    monkeypatch.setattr(sglang_gate, "_PEERS_EVERY", 0.01)
+
+    def run(ask: t.Callable[[], dict[str, t.Any]], limit: float) -> dict[str, t.Any]:
+        made = ActionModule.__new__(ActionModule)
+        args = {"name": "sglang", "cluster": "alpha", "rank": 0, "nnodes": 2, "limit": limit}
+        made._task = t.cast(t.Any, types.SimpleNamespace(args=args, _uuid="task"))
+        monkeypatch.setattr(made, "_ask_node", ask, raising=True)
+        return made.run(task_vars={"inventory_hostname": "spark-01"})
+
+    return run
+
+
+Gate = t.Callable[..., dict[str, t.Any]]
+
+
+def seen(state: str, step: str = "", reason: str = "") -> dict[str, t.Any]:
+    return {"report": asdict(Report("spark-01", 0, state, step, reason)), "phase": "loading weights"}
+
+
+def test_who_has_passed_is_not_to_blame_for_a_rank_that_does_not_come(gate: Gate) -> None:
+    result = gate(lambda: seen(PASSED), limit=0)
+    assert result["report"] == seen(PASSED)["report"]
+    assert [(item.node, item.state) for item in Board("alpha", "sglang", "task").reports()] == [("spark-01", PASSED)]
+
+
+def test_who_has_not_passed_within_the_limit_has_failed(gate: Gate) -> None:
+    result = gate(lambda: seen(WAITING, "health", "/health answers 503"), limit=0)
+    assert result["report"] == {
+        **seen(FAILED, "health")["report"],
+        "reason": "not ready within 0 s; last seen: loading weights, /health answers 503",
+        "hint": "read its log; when it only needs longer, raise server_start_timeout.",
+    }
+
+
+def test_a_look_that_hangs_beyond_the_limit_is_a_failure(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sglang_gate, "_LAST_LOOK", 0.05)
+    over, begin = threading.Event(), time.monotonic()
+
+    def hang() -> dict[str, t.Any]:
+        over.wait(30)
+        return {}
+
+    result = gate(hang, limit=0.05)
+    over.set()
+    assert (result["report"], result["elapsed"] < 20) == (
+        {
+            **seen(FAILED, "container", "its node does not answer.")["report"],
+            "hint": "check its power and network.",
+            "log_tail": [],
+        },
+        True,
+    )
+    assert time.monotonic() - begin >= 0.1

@@ -98,12 +98,19 @@ def test_a_node_gets_its_own_rank() -> None:
     assert (made["mine"]["rank"], made["mine"]["server"]["env"]["SGLANG_HOST_IP"]) == (1, "192.168.100.12")
 
 
-def test_an_idle_node_gets_nothing() -> None:
-    assert action("spark-02")._plan(options(stage="plan", nodes=1))["mine"] == {}
+def test_an_idle_node_is_to_have_no_server() -> None:
+    made = action("spark-02")._plan(options(stage="plan", nodes=1))
+    head = made["plan"]["ranks"]["spark-01"]["server"]
+    assert made["mine"] == {
+        "generation": made["plan"]["generation"],
+        "model": "tiny",
+        "nnodes": 1,
+        "server": {**{key: value for key, value in head.items() if key != "generation"}, "state": "absent"},
+    }
 
 
 def test_secrets_are_not_in_what_a_node_gets() -> None:
-    assert "sk-1" not in repr(action()._plan(options(stage="plan", api_key="sk-1")))
+    assert "very-secret" not in repr(action()._plan(options(stage="plan", api_key="sk-very-secret")))
 
 
 def test_in_check_mode_an_image_that_is_not_there_is_no_reason_to_refuse() -> None:
@@ -111,7 +118,7 @@ def test_in_check_mode_an_image_that_is_not_there_is_no_reason_to_refuse() -> No
     for known in bare.values():
         known["server_looked"]["probe"]["image_id"] = ""
     made = action(check_mode=True, hostvars=bare)._plan(options(stage="plan"))
-    assert made["plan"]["image_id"] == ""
+    assert [rank["server"]["image_id"] for rank in made["plan"]["ranks"].values()] == ["", ""]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +168,8 @@ def test_a_run_with_a_part_of_the_cluster_is_refused(hosts: dict[str, t.Any], wh
     assert refusal(action(**hosts)) == [
         (
             f"Cluster alpha is in this run only in part: spark-02 {why}.",
-            "a server spans its whole cluster: run with --limit alpha or without a limit.",
+            "a server spans its whole cluster: run with --limit alpha or without a limit, or take spark-02 out of the"
+            " group.",
         )
     ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.dgxspark.sglang.plugins.filter.server_agreement import server_agreement
 from ansible_collections.dgxspark.sglang.plugins.filter.server_fallback import server_fallback
 from ansible_collections.dgxspark.sglang.plugins.filter.server_story import server_story
 from ansible_collections.dgxspark.sglang.plugins.filter.status_table import status_table
@@ -17,7 +18,8 @@ from ansible_collections.dgxspark.sglang.tests.unit.builders import probe_result
 NODES = ["spark-01", "spark-02"]
 STARTED = {"changed": True, "actions": ["start"]}
 GOOD = {"generation": "good", "model": "tiny", "nnodes": 2}
-PASSED = {"started": True, "passed": True, "text": ""}
+PASSED = {"started": True, "passed": True, "step": "", "text": ""}
+CLEARED = {"changed": True, "actions": ["stop", "remove"]}
 
 
 def gate(node: str, rank: int, state: str = "passed", reason: str = "") -> dict[str, t.Any]:
@@ -43,18 +45,29 @@ def hostvars(**second: t.Any) -> dict[str, t.Any]:
             {
                 "started": False,
                 "passed": False,
-                "text": "spark-02 could not start its rank: Docker is down.\n  Next step: start it.",
+                "step": "",
+                "text": "spark-02 could not do its part: Docker is down.\n  Next step: start it.",
             },
             id="one could not start",
         ),
         pytest.param(
             {"server_started": {"unreachable": True, "msg": "timeout"}},
-            {"started": False, "passed": False, "text": "spark-02 could not start its rank: it can't be reached."},
+            {
+                "started": False,
+                "passed": False,
+                "step": "",
+                "text": "spark-02 could not do its part: it can't be reached.",
+            },
             id="one can't be reached",
         ),
         pytest.param(
             {"server_started": None},
-            {"started": False, "passed": False, "text": "spark-02 could not start its rank: it was not asked to."},
+            {
+                "started": False,
+                "passed": False,
+                "step": "",
+                "text": "spark-02 could not do its part: it was not asked to.",
+            },
             id="one was not asked",
         ),
         pytest.param(
@@ -62,85 +75,208 @@ def hostvars(**second: t.Any) -> dict[str, t.Any]:
             {
                 "started": True,
                 "passed": False,
+                "step": "health",
                 "text": "Gate failed at step 'health' on spark-02 (rank 1): not ready within 42 s\n  Next step: wait.",
             },
             id="one failed at the gate",
         ),
         pytest.param(
             {"server_gate": {"unreachable": True}},
-            {"started": True, "passed": False, "text": "Gate not passed. No report from spark-02."},
+            {"started": True, "passed": False, "step": "", "text": "Gate not passed. No report from spark-02."},
             id="one went away at the gate",
         ),
     ],
 )
 def test_the_story_of_a_cluster(second: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
-    assert server_story(hostvars(**second), NODES) == expected
+    assert server_story(hostvars(**second), NODES, NODES) == expected
 
 
 def test_before_the_gate_every_rank_may_have_started() -> None:
     started = {node: {"server_started": STARTED} for node in NODES}
-    assert server_story(started, NODES)["started"] is True
+    assert server_story(started, NODES, NODES) == {
+        "started": True,
+        "passed": False,
+        "step": "",
+        "text": "Gate not passed. No report from spark-01, spark-02.",
+    }
 
 
-def test_nodes_without_a_rank_have_no_part_in_the_story() -> None:
-    assert server_story({**hostvars(), "spark-03": {}}, NODES) == PASSED
+def test_nodes_of_another_cluster_have_no_part_in_the_story() -> None:
+    assert server_story({**hostvars(), "spark-03": {}}, NODES, NODES) == PASSED
+
+
+def test_an_idle_node_that_was_cleared_needs_no_gate() -> None:
+    idle = {"spark-03": {"server_started": CLEARED}}
+    assert server_story({**hostvars(), **idle}, NODES, [*NODES, "spark-03"]) == PASSED
+
+
+def test_what_an_idle_node_reported_of_another_plan_does_not_count() -> None:
+    idle = {"spark-03": {"server_started": CLEARED, "server_gate": gate("spark-03", 2, "failed", "x")}}
+    assert server_story({**hostvars(), **idle}, NODES, [*NODES, "spark-03"]) == PASSED
+
+
+@pytest.mark.parametrize(
+    ("started", "why"),
+    [
+        pytest.param({"failed": True, "msg": "Docker is down."}, "Docker is down.", id="it failed"),
+        pytest.param({"unreachable": True, "msg": "timeout"}, "it can't be reached.", id="it can't be reached"),
+        pytest.param(None, "it was not asked to.", id="it was not asked"),
+    ],
+)
+def test_an_idle_node_that_was_not_cleared_is_told_before_the_gate(started: dict[str, t.Any] | None, why: str) -> None:
+    known = {**hostvars(), "spark-03": {"server_started": started}}
+    assert server_story(known, NODES, [*NODES, "spark-03"]) == {
+        "started": False,
+        "passed": False,
+        "step": "",
+        "text": f"spark-03 could not do its part: {why}",
+    }
+
+
+def test_the_step_is_that_of_the_first_failure() -> None:
+    second = gate("spark-02", 1, "failed", "x")
+    second["report"] |= {"step": "container", "finished_at": "2026-11-21T02:05:00Z"}
+    known = hostvars(server_gate=second)
+    known["spark-01"]["server_gate"] = gate("spark-01", 0, "failed", "y")
+    assert server_story(known, NODES, NODES)["step"] == "container"
+
+
+GONE_BACK = {
+    "usable": True,
+    "reason": "",
+    "generation": "good",
+    "model": "tiny",
+    "nodes": tuple(NODES),
+    "halt": True,
+}
+SAME = "the plan that failed is the one that was good before"
+UNTOUCHED = "nothing was touched: what ran before runs on"
+ALONE = "it runs as planned and was left alone"
+
+
+def nothing(reason: str, halt: bool = True) -> dict[str, t.Any]:
+    return {"usable": False, "reason": reason, "generation": "", "model": "", "nodes": (), "halt": halt}
+
+
+def refused(**more: t.Any) -> dict[str, t.Any]:
+    return {"failed": True, "changed": False, "msg": "Docker refuses.", **more}
+
+
+def at_gate(step: str) -> dict[str, t.Any]:
+    failed = gate("spark-01", 0, "failed", "x")
+    return {"report": {**failed["report"], "step": step}}
+
+
+KEPT = {"server_started": {"changed": False, "actions": []}}
 
 
 @pytest.mark.parametrize(
     ("first", "failed", "expected"),
     [
+        pytest.param({"server_started": STARTED}, "new", GONE_BACK, id="another plan failed"),
         pytest.param(
-            {"server_started": {"changed": True}},
-            "new",
-            {"usable": True, "reason": "", "generation": "good", "model": "tiny", "nodes": tuple(NODES)},
-            id="another plan failed",
+            {"server_started": STARTED}, "good", nothing(SAME), id="the same plan failed after this run started it"
         ),
         pytest.param(
-            {"server_started": {"changed": True}},
+            {**KEPT, "server_gate": at_gate("health")}, "good", GONE_BACK, id="the same plan was found unhealthy"
+        ),
+        pytest.param(
+            {**KEPT, "server_gate": at_gate("container")}, "good", GONE_BACK, id="the same plan was found dead"
+        ),
+        pytest.param(
+            {**KEPT, "server_gate": at_gate("identity")},
             "good",
-            {
-                "usable": False,
-                "reason": "the plan that failed is the one that was good before",
-                "generation": "",
-                "model": "",
-                "nodes": (),
-            },
-            id="the same plan failed after this run started it",
+            nothing(ALONE, halt=False),
+            id="the same plan runs, and something else is wrong",
         ),
         pytest.param(
-            {"server_started": {"changed": False}},
-            "good",
-            {"usable": True, "reason": "", "generation": "good", "model": "tiny", "nodes": tuple(NODES)},
-            id="the same plan was found unhealthy",
-        ),
-        pytest.param(
-            {"server_looked": {"unreachable": True}},
+            {"server_started": refused(touched=False)},
             "new",
-            {
-                "usable": False,
-                "reason": "only 1 of 2 ranks of the last good plan are known",
-                "generation": "",
-                "model": "",
-                "nodes": (),
-            },
+            nothing(UNTOUCHED, halt=False),
+            id="a refusal that touched nothing",
+        ),
+        pytest.param(
+            {"server_started": refused(touched=True)}, "new", GONE_BACK, id="a refusal after the old one was stopped"
+        ),
+        pytest.param({"server_started": {"unreachable": True}}, "new", GONE_BACK, id="a node went away at the start"),
+        pytest.param({"server_started": None}, "new", GONE_BACK, id="a node was not asked to start"),
+        pytest.param(
+            {"server_started": STARTED, "server_looked": {"unreachable": True}},
+            "new",
+            nothing("only 1 of 2 ranks of the last good plan are known"),
             id="a node can't be asked",
         ),
     ],
 )
 def test_what_a_cluster_goes_back_to(first: dict[str, t.Any], failed: str, expected: dict[str, t.Any]) -> None:
-    known = {"server_looked": probe_result(last_good=GOOD), "server_started": None}
-    assert server_fallback({"spark-01": {**known, **first}, "spark-02": known}, NODES, failed) == expected
+    known = {"server_looked": probe_result(last_good=GOOD), **KEPT, "server_gate": gate("spark-02", 1)}
+    nodes = {"spark-01": {**known, **first}, "spark-02": known}
+    assert server_fallback(nodes, NODES, {"generation": failed, "ranks": {node: {} for node in NODES}}) == expected
 
 
-def test_the_status_table_is_sorted_and_has_a_row_for_every_node() -> None:
+def test_an_idle_node_that_was_cleared_is_a_change() -> None:
+    known = {
+        "server_looked": probe_result(last_good={**GOOD, "nnodes": 1}),
+        **KEPT,
+        "server_gate": at_gate("transport"),
+    }
+    idle = {"server_looked": probe_result(), "server_started": CLEARED}
+    plan = {"generation": "good", "ranks": {"spark-01": {}}}
+    nodes = {"spark-01": known, "spark-02": idle}
+    assert server_fallback(nodes, NODES, plan) == nothing(SAME)
+    assert server_fallback({**nodes, "spark-02": {**idle, **KEPT}}, NODES, plan) == nothing(ALONE, halt=False)
+
+
+def planned(generation: str) -> dict[str, t.Any]:
+    return {"server_planned": {"plan": {"generation": generation}}}
+
+
+DIFFERENT = (
+    "The nodes come to different plans (spark-01 aaaa, spark-02 bbbb), because a server_* variable is not the same on"
+    " all of them.\n"
+    "  Next step: set server_* variables in the cluster's group variables, not on a host."
+)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param(planned("aaaa"), planned("aaaa"), "", id="one plan"),
+        pytest.param(planned("aaaa"), planned("bbbb"), DIFFERENT, id="two plans"),
+        pytest.param(
+            {"server_planned": {"failed": True, "msg": "No head.\n  Next step: set it."}},
+            {"server_planned": {"failed": True, "msg": "No head.\n  Next step: set it."}},
+            "No head.\n  Next step: set it.",
+            id="one refusal of both",
+        ),
+        pytest.param(
+            {"server_planned": {"failed": True, "msg": "No head."}},
+            {"server_planned": {"failed": True, "msg": "No image."}},
+            "No head.\nNo image.",
+            id="a refusal of each",
+        ),
+        pytest.param(
+            planned("aaaa"), {"server_planned": {"failed": True, "msg": "No head."}}, "No head.", id="a refusal of one"
+        ),
+        pytest.param(planned("aaaa"), {"server_planned": None}, "No plan of spark-02.", id="no plan of one"),
+        pytest.param({}, {}, "No plan of spark-01, spark-02.", id="no plan at all"),
+    ],
+)
+def test_all_nodes_must_come_to_one_plan(first: dict[str, t.Any], second: dict[str, t.Any], expected: str) -> None:
+    assert server_agreement({"spark-02": second, "spark-01": first}, NODES) == expected
+
+
+def test_the_status_table_is_sorted_has_a_row_for_every_node_and_says_why_it_knows_little() -> None:
     nodes = {
-        "spark-02": {"spark_cluster": "alpha", "server_looked": {"unreachable": True}},
+        "spark-02": {"spark_cluster": "alpha", "server_looked": {"unreachable": True, "msg": "No route to host\n"}},
         "spark-01": {"spark_cluster": "alpha", "server_looked": probe_result()},
         "spark-09": {},
     }
     assert status_table(nodes, list(nodes)) == (
-        "CLUSTER  NODE      INSTANCE  RANK  STATE        MODEL  HEALTH  SINCE  MEMORY FREE\n"
-        "-        spark-09  -         -     unknown      -      -       -      -\n"
-        "alpha    spark-01  -         -     no server    -      -       -      110.0 GiB\n"
-        "alpha    spark-02  -         -     unreachable  -      -       -      -"
+        "CLUSTER  NODE      INSTANCE  RANK  STATE          MODEL  HEALTH  SINCE  MEMORY FREE\n"
+        "-        spark-09  -         -     not looked at  -      -       -      -\n"
+        "alpha    spark-01  -         -     no server      -      -       -      110.0 GiB\n"
+        "alpha    spark-02  -         -     unreachable    -      -       -      -\n"
+        "spark-02: No route to host\n"
+        "spark-09: it was not asked"
     )

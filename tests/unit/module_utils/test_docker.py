@@ -2,140 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The pure parts of the edge to Docker: what its words mean, and what is kept of a container."""
+"""The edge to Docker, as far as it needs no engine: what is kept of a container, and what is read of a log."""
 
 from __future__ import annotations
 
+import types
 import typing as t
 
+import docker.errors
 import pytest
+import requests.exceptions
+import urllib3.exceptions
 from ansible_collections.dgxspark.sglang.plugins.module_utils import _docker
 from ansible_collections.dgxspark.sglang.plugins.module_utils._container import Observed
+from ansible_collections.dgxspark.sglang.plugins.module_utils._docker_errors import connection_error
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
 from ansible_collections.dgxspark.sglang.tests.unit.builders import IMAGE_ID, shown
-
-IMAGE = "lmsysorg/sglang:v0.5.23"
-
-
-def told(error: SparkError) -> tuple[str, str]:
-    (only,) = shown(error.problems)
-    return only
-
-
-@pytest.mark.parametrize(
-    ("text", "what", "hint"),
-    [
-        pytest.param(
-            "manifest unknown: manifest unknown",
-            "Image {image} does not exist in its registry: {text}",
-            "check the image's name and tag (server_image, or the profile's needs.image).",
-            id="no such tag",
-        ),
-        pytest.param(
-            "manifest for lmsysorg/sglang:v0.5.23 not found",
-            "Image {image} does not exist in its registry: {text}",
-            "check the image's name and tag (server_image, or the profile's needs.image).",
-            id="no such tag, in older words",
-        ),
-        pytest.param(
-            "pull access denied for lmsysorg/sgl, repository does not exist or may require 'docker login'",
-            "The registry refuses {image}: {text}",
-            "check the name; for a private image, docker login.",
-            id="no such repository, or a private one",
-        ),
-        pytest.param(
-            "unauthorized: authentication required",
-            "The registry refuses {image}: {text}",
-            "check the name; for a private image, docker login.",
-            id="a login is wanted",
-        ),
-        pytest.param(
-            "write /var/lib/docker/tmp/GetImageBlob1: no space left on device",
-            "No room to pull {image}: {text}",
-            "free disk space: docker system df.",
-            id="the disk is full",
-        ),
-        pytest.param(
-            "failed to register layer: [Errno 28] No space left on device",
-            "No room to pull {image}: {text}",
-            "free disk space: docker system df.",
-            id="the disk is full, in Python's words",
-        ),
-        pytest.param(
-            'Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host',
-            "The registry of {image} can't be reached: {text}",
-            "check network and name resolution on the node; a server that runs already is not touched.",
-            id="no such host",
-        ),
-        pytest.param(
-            'Get "https://registry.example/v2/": context deadline exceeded',
-            "The registry of {image} can't be reached: {text}",
-            "check network and name resolution on the node; a server that runs already is not touched.",
-            id="no answer",
-        ),
-    ],
-)
-def test_what_a_failed_pull_means(text: str, what: str, hint: str) -> None:
-    assert told(_docker.pull_error(IMAGE, text)) == (what.format(image=IMAGE, text=text), hint)
-
-
-@pytest.mark.parametrize(
-    ("text", "what", "hint"),
-    [
-        pytest.param(
-            'could not select device driver "" with capabilities: [[gpu]]',
-            "Docker can't give sglang the GPU: {text}",
-            "install the NVIDIA container toolkit and restart Docker (DGX OS ships it).",
-            id="no GPU runtime",
-        ),
-        pytest.param(
-            "error running hook: exit status 1, stderr: nvidia-container-cli: initialization error: driver error",
-            "Docker can't give sglang the GPU: {text}",
-            "install the NVIDIA container toolkit and restart Docker (DGX OS ships it).",
-            id="the GPU runtime fails",
-        ),
-        pytest.param(
-            'Conflict. The container name "/sglang.next" is already in use by container "abc".',
-            "The name sglang is taken: {text}",
-            "run the play again; another one was at work.",
-            id="the name is taken",
-        ),
-        pytest.param(
-            'error gathering device information: "/dev/infiniband": no such file or directory',
-            "Docker refuses to start sglang: {text}",
-            "the text above is Docker's own.",
-            id="something else",
-        ),
-    ],
-)
-def test_what_a_refused_start_means(text: str, what: str, hint: str) -> None:
-    assert told(_docker.start_error("sglang", text)) == (what.format(text=text), hint)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param(
-            "('Connection aborted.', PermissionError(13, 'Permission denied'))",
-            (
-                "No permission on Docker's socket.",
-                "run with become: true, or add the user to the docker group and log in again.",
-            ),
-            id="no permission",
-        ),
-        pytest.param(
-            "('Connection aborted.', FileNotFoundError(2, 'No such file or directory'))",
-            (
-                "Docker does not answer on this node: ('Connection aborted.', FileNotFoundError(2, 'No such file or"
-                " directory'))",
-                "start it: sudo systemctl start docker",
-            ),
-            id="not running",
-        ),
-    ],
-)
-def test_what_a_failed_connection_means(text: str, expected: tuple[str, str]) -> None:
-    assert told(_docker._connection_error(Exception(text))) == expected
 
 
 def inspected(**labels: str) -> dict[str, t.Any]:
@@ -183,3 +65,91 @@ def test_a_replacement_has_a_name_of_its_own_until_the_old_container_is_gone() -
 @pytest.mark.parametrize("when", ["2026-11-21T02:03:04Z", "2026-11-21T02:03:04.5Z", "2026-11-21T02:03:04.123456789Z"])
 def test_docker_s_times_are_read_to_the_second_in_utc(when: str) -> None:
     assert _docker._epoch(when) == 1795226584.0
+
+
+def engine(**api: t.Any) -> _docker.Docker:
+    """Return the edge with a client whose low-level API has these functions."""
+    made = _docker.Docker.__new__(_docker.Docker)
+    made.client = t.cast(t.Any, types.SimpleNamespace(api=types.SimpleNamespace(**api)))
+    return made
+
+
+LOG = (
+    "2026-11-21T02:03:04.499999999Z the start before\n"
+    "2026-11-21T02:03:04.500000000Z first\n"
+    "2026-11-21T02:03:05.000000000Z shard 1\rshard 2\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        ("2026-11-21T02:03:04.5Z", ["first", "shard 2"]),
+        ("2026-11-21T02:03:04.500000000Z", ["first", "shard 2"]),
+        ("2026-11-21T02:03:04.6Z", ["shard 2"]),
+        ("2026-11-21T02:03:04Z", ["the start before", "first", "shard 2"]),
+    ],
+)
+def test_the_log_begins_with_the_start(since: str, expected: list[str]) -> None:
+    asked: list[dict[str, t.Any]] = []
+
+    def logs(name: str, **options: t.Any) -> bytes:
+        asked.append({"name": name, **options})
+        return LOG.encode()
+
+    assert engine(logs=logs).log("sglang", since, 60) == expected
+    assert asked == [{"name": "sglang", "timestamps": True, "since": 1795226584, "until": 1795226644}]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        pytest.param({}, [], id="none"),
+        pytest.param({"RepoDigests": None}, [], id="built here"),
+        pytest.param(
+            {"RepoDigests": ["example/b@sha256:2", "registry:5000/a@sha256:1"]},
+            ["sha256:1", "sha256:2"],
+            id="of two registries",
+        ),
+    ],
+)
+def test_the_digests_of_an_image_are_those_of_its_registries(image: dict[str, t.Any], expected: list[str]) -> None:
+    assert engine(inspect_image=lambda name: image).image_digests("example/sglang:1") == expected
+
+
+def raising(error: Exception) -> t.Callable[..., t.Any]:
+    def call(*args: t.Any, **options: t.Any) -> t.Any:
+        raise error
+
+    return call
+
+
+def test_an_image_that_is_not_here_has_neither_id_nor_digests() -> None:
+    bare = engine(inspect_image=raising(docker.errors.ImageNotFound("no such image")))
+    assert (bare.image_id("example/sglang:1"), bare.image_digests("example/sglang:1")) == ("", [])
+
+
+def test_a_container_that_is_not_here_is_none_and_has_no_name() -> None:
+    bare = engine(inspect_container=raising(docker.errors.NotFound("no such container")))
+    assert (bare.container("sglang"), bare.name_of("8f2c7d1e9a0b")) == (None, "")
+
+
+def test_the_name_of_a_container_is_known_by_its_id() -> None:
+    assert engine(inspect_container=lambda name: inspected()).name_of("8f2c7d1e9a0b") == "sglang"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        docker.errors.APIError("x", explanation="the reason"),
+        docker.errors.DockerException("the reason"),
+        requests.exceptions.ConnectionError("the reason"),
+        urllib3.exceptions.ProtocolError("the reason"),
+        TypeError("the reason"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_breaks_below_is_told_in_words(error: Exception) -> None:
+    with pytest.raises(SparkError) as caught:
+        engine(inspect_container=raising(error)).container("sglang")
+    assert shown(caught.value.problems) == shown(connection_error("the reason").problems)

@@ -212,7 +212,8 @@ SOCKETS = Verdict(
     "NCCL uses sockets, not RDMA (NET/Socket in its log).",
     "check /dev/infiniband in the container and the rails; or ask for sockets with server_transport: socket.",
 )
-CABLE = "check the rail's cable and link; run the fabric probe."
+CABLE = "check the rail's cable and link (ibdev2netdev, ethtool)."
+BEGIN = "[2026-11-21 02:03:30] server_args=ServerArgs(model_path='/models/tiny-1b', tp_size=2)"
 
 
 @pytest.mark.parametrize(
@@ -238,12 +239,28 @@ CABLE = "check the rail's cable and link; run the fabric probe."
     ],
 )
 def test_ranks_with_rails_must_talk_rdma_on_all_of_them(log: list[str], expected: Verdict) -> None:
-    assert judge_transport(EXPECTED, log) == expected
+    assert judge_transport(EXPECTED, [BEGIN, *log]) == expected
+
+
+@pytest.mark.parametrize(
+    "log", [[], [BOOTSTRAP], [SOCKET], [ONE_RAIL]], ids=["empty", "no RDMA", "sockets", "one rail"]
+)
+def test_a_log_whose_beginning_was_rotated_away_proves_nothing(log: list[str]) -> None:
+    assert judge_transport(EXPECTED, log) == Verdict(PASSED)
+
+
+@pytest.mark.parametrize(
+    "name", ["0.5.23-tp2-rank0", "0.5.23-tp2-rank1", "0.5.4.post2-tp2-rank0", "0.5.4.post2-tp2-rank1"]
+)
+def test_the_beginning_is_known_in_the_log_of_every_rank_and_version(name: str) -> None:
+    """These ran over sockets of one machine, so that NCCL had no word of RDMA."""
+    log = (LOGS / f"{name}.log").read_text(encoding="utf-8").splitlines()
+    assert judge_transport(EXPECTED, log) == Verdict(FAILED, "transport", "NCCL's log has no NET/IB line.", CABLE)
 
 
 @pytest.mark.parametrize("change", [{"nnodes": 1}, {"rails": ()}], ids=["a lone rank", "sockets were asked for"])
 def test_without_rails_there_is_no_transport_to_judge(change: dict[str, t.Any]) -> None:
-    assert judge_transport(replace(EXPECTED, **change), [SOCKET]) == Verdict(PASSED)
+    assert judge_transport(replace(EXPECTED, **change), [BEGIN, SOCKET]) == Verdict(PASSED)
 
 
 def failed(rank: int, finished_at: str = "", step: str = "container", **more: t.Any) -> Report:
@@ -260,7 +277,10 @@ def passed(rank: int) -> Report:
         pytest.param([failed(0, LATER), failed(1, START)], 1, id="the first death"),
         pytest.param([failed(0), failed(1, LATER)], 1, id="a death before a fault of a rank that runs"),
         pytest.param([failed(0), failed(1)], 0, id="the lowest rank when nobody died"),
-        pytest.param([failed(0, START, step=""), failed(1, LATER)], 1, id="who merely gave up is no cause"),
+        pytest.param([failed(0, START, step=""), failed(1, LATER)], 0, id="a death without a step of its own"),
+        pytest.param([failed(0, step="health"), failed(1, START)], 1, id="who waited in vain is no cause"),
+        pytest.param([failed(0, step="health"), failed(1, step="")], 0, id="nobody ended, one without a step"),
+        pytest.param([failed(1, START), failed(0, START)], 0, id="the lowest rank of two deaths at once"),
         pytest.param([passed(0), failed(1)], 1, id="the only one"),
         pytest.param(
             [failed(0, "0001-01-01T00:00:00Z", step="identity"), failed(1, LATER)],

@@ -109,13 +109,45 @@ def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     assert _host.model_folder(str(tmp_path / "none")) == Listing(str(tmp_path / "none"), exists=False)
 
 
-def test_shards_may_be_links_as_in_the_hub_s_cache(model: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    blob = tmp_path_factory.mktemp("blobs") / "abc"
-    link = model / "model-00001-of-00002.safetensors"
-    blob.write_bytes(link.read_bytes())
+def link_to(target: Path, link: Path) -> None:
+    """Move a file of the model to `target`, and leave a link to it."""
+    target.write_bytes(link.read_bytes())
     link.unlink()
-    link.symlink_to(blob)
-    assert problems(model) == []
+    link.symlink_to(target)
+
+
+def test_a_link_out_of_the_folder_as_in_the_hub_s_cache_is_told(
+    model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The container has the folder mounted, and nothing beside it."""
+    blobs = tmp_path_factory.mktemp("blobs")
+    link_to(blobs / "abc", model / "model-00002-of-00002.safetensors")
+    link_to(blobs / "def", model / "config.json")
+    listing = _host.model_folder(str(model))
+    assert listing.links_out == ("config.json", "model-00002-of-00002.safetensors")
+    assert problems(model) == ["FOLDER has links that lead out of it (config.json, model-00002-of-00002.safetensors)"]
+
+
+def test_a_link_to_a_folder_with_the_same_beginning_leads_out(tmp_path: Path) -> None:
+    model, other = tmp_path / "tiny", tmp_path / "tiny-1b"
+    model.mkdir()
+    other.mkdir()
+    (other / "config.json").write_text("{}")
+    (model / "config.json").symlink_to(other / "config.json")
+    assert _host.model_folder(str(model)).links_out == ("config.json",)
+
+
+def test_links_within_the_folder_are_files_like_others(model: Path) -> None:
+    (model / "blobs").mkdir()
+    link_to(model / "blobs/abc", model / "model-00001-of-00002.safetensors")
+    assert (_host.model_folder(str(model)).links_out, problems(model)) == ((), [])
+
+
+def test_the_folder_itself_may_be_a_link(model: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    link = tmp_path_factory.mktemp("models") / "tiny"
+    link.symlink_to(model)
+    listing = _host.model_folder(f"{link}/")
+    assert (listing.links_out, judge(listing).problems) == ((), ())
 
 
 def test_a_broken_link_is_a_missing_shard(model: Path) -> None:

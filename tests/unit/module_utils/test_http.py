@@ -165,6 +165,12 @@ def test_nobody_there_is_status_0() -> None:
     assert Api("", port).answers("tiny") == Answers(0)
 
 
+@pytest.mark.parametrize("key", ["sk-1\n", "sk-\u20ac"], ids=["a line end", "no Latin-1"])
+def test_a_key_that_can_not_be_a_header_is_status_0(serve: Serve, key: str) -> None:
+    server = serve()
+    assert (Api("127.0.0.1", server.port, key).answers("tiny"), server.asked) == (Answers(0), [])
+
+
 @pytest.mark.parametrize(
     ("host", "expected"), [("", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("10.0.0.11", "10.0.0.11")]
 )

@@ -80,6 +80,16 @@ def test_one_file_without_an_index_is_complete() -> None:
             id="no header",
         ),
         pytest.param(
+            {"links_out": (TWO,)},
+            (f"/srv/models/tiny has links that lead out of it ({TWO})",),
+            id="a link that leads out",
+        ),
+        pytest.param(
+            {"links_out": ("a", "b", "c", "d")},
+            ("/srv/models/tiny has links that lead out of it (a, b, c)",),
+            id="many links that lead out",
+        ),
+        pytest.param(
             {"files": {}, "config": None, "index": None, "needed": {}},
             ("/srv/models/tiny has no readable config.json", "/srv/models/tiny has no weights"),
             id="an empty folder lacks everything",
@@ -94,6 +104,12 @@ def test_what_a_folder_lacks_is_said_in_words(changes: dict[str, t.Any], problem
 def test_missing_and_truncated_shards_are_listed() -> None:
     verdict = judge(listing(files={ONE: 999}, needed={ONE: 1000}))
     assert (verdict.missing, verdict.truncated, verdict.bytes, verdict.shards) == ((TWO,), (ONE,), 999, 2)
+
+
+def test_weights_that_the_index_does_not_name_are_not_loaded() -> None:
+    twice = {"config.json": 100, ONE: 1000, TWO: 2000, "consolidated.safetensors": 3000, "pytorch_model.bin": 3000}
+    verdict = judge(listing(files=twice, needed={ONE: 1000, TWO: 2000, "consolidated.safetensors": 3000}))
+    assert (verdict.problems, verdict.bytes, verdict.shards) == ((), 3000, 2)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from ansible_collections.dgxspark.sglang.tests.unit.builders import (
 
 MODEL_RESULT = {"models": [asdict(folder())]}
 IMAGE_RESULT = {"image_id": IMAGE_ID, "sglang": "0.5.23"}
+SUDO = "add -K, so that Ansible asks for the sudo password."
 OURS = observed(build(server_params(), IMAGE_ID, {})).public()
 
 
@@ -41,10 +42,11 @@ def found(changes: dict[str, t.Any], *, strict: bool = True, count: int = 2, **a
 
 
 def test_a_probe_joins_what_the_three_modules_say() -> None:
-    parsed = parse_probe("spark-01", probe_result(), MODEL_RESULT, IMAGE_RESULT)
+    parsed = parse_probe("spark-01", probe_result(image_digests=["sha256:1"]), MODEL_RESULT, IMAGE_RESULT)
     assert parsed == Probe(
         node="spark-01",
         image_id=IMAGE_ID,
+        image_digests=("sha256:1",),
         image_sglang="0.5.23",
         interfaces=rail_pair(),
         memory={"total": 128849018880, "available": 118111600640},
@@ -118,6 +120,16 @@ def test_healthy_nodes_have_no_problem() -> None:
             id="failed with a hint of its own",
         ),
         pytest.param(
+            {"error": "failed in node_probe: Missing sudo password"},
+            ("spark-02 failed in node_probe: Missing sudo password", SUDO),
+            id="no sudo password",
+        ),
+        pytest.param(
+            {"error": "failed in node_probe: Incorrect sudo password"},
+            ("spark-02 failed in node_probe: Incorrect sudo password", SUDO),
+            id="a wrong sudo password",
+        ),
+        pytest.param(
             {"docker_error": "Docker does not answer on this node: x"},
             ("spark-02: Docker does not answer on this node: x", ""),
             id="Docker is down",
@@ -170,7 +182,7 @@ def test_healthy_nodes_have_no_problem() -> None:
             {"image_id": OTHER_ID},
             (
                 "example/sglang:v0.5.23 is not the same image on every node (spark-01 5a9d1c1f1a0b,"
-                " spark-02 aaaabbbbcccc), which no cluster survives for long.",
+                " spark-02 aaaabbbbcccc).",
                 "pull it anew everywhere with -e image_pull=always, or pin it by digest in server_image.",
             ),
             id="different image IDs",
@@ -212,6 +224,73 @@ def test_a_fault_of_one_node_is_told_with_the_next_step(changes: dict[str, t.Any
 )
 def test_what_is_no_fault(changes: dict[str, t.Any], asked: dict[str, t.Any]) -> None:
     assert found(changes, **asked) == []
+
+
+DIFFERENT = (
+    "example/sglang:v0.5.23 is not the same image on every node (spark-01 5a9d1c1f1a0b, spark-02 aaaabbbbcccc).",
+    "pull it anew everywhere with -e image_pull=always, or pin it by digest in server_image.",
+)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param(("sha256:1",), ("sha256:1",), [], id="one digest"),
+        pytest.param(("sha256:1", "sha256:2"), ("sha256:2", "sha256:3"), [], id="one digest of several"),
+        pytest.param(("sha256:1",), ("sha256:2",), [DIFFERENT], id="different digests"),
+        pytest.param(("sha256:1",), (), [DIFFERENT], id="one was built on its node"),
+        pytest.param((), (), [DIFFERENT], id="none"),
+    ],
+)
+def test_a_registry_s_digest_makes_different_ids_the_same_image(
+    first: tuple[str, ...], second: tuple[str, ...], expected: list[tuple[str, str]]
+) -> None:
+    looked = {
+        "spark-01": probe(1, image_digests=first),
+        "spark-02": probe(2, image_digests=second, image_id=OTHER_ID),
+    }
+    assert shown(problems_of(draft(request(2)), looked, True)) == expected
+
+
+def weights(count: int, size: int, **asked: t.Any) -> list[tuple[str, str]]:
+    """Return the problems of nodes of 120 GiB with weights of `size` bytes."""
+    return shown(problems_of(draft(request(count, **asked)), probes(count, model=folder(bytes=size)), True))
+
+
+def too_large(node: str, need: str, fraction: str = "0.75", gives: str = "90.0 GiB") -> tuple[str, str]:
+    return (
+        f"{node}: the weights need {need} of memory a node, but mem_fraction_static {fraction} of its 120.0 GiB gives"
+        f" {gives}.",
+        "use more nodes, or a smaller or stronger quantised model.",
+    )
+
+
+def test_weights_that_fill_the_fraction_are_no_problem() -> None:
+    assert weights(1, 90 * 2**30) == []
+
+
+def test_weights_that_the_fraction_can_not_hold_are_told_before_the_start() -> None:
+    assert weights(1, 90 * 2**30 + 2**27) == [too_large("spark-01", "90.1 GiB")]
+
+
+def test_the_nodes_share_the_weights() -> None:
+    assert weights(2, 180 * 2**30) == []
+    assert weights(2, 182 * 2**30) == [too_large("spark-01", "91.0 GiB"), too_large("spark-02", "91.0 GiB")]
+
+
+def test_the_fraction_of_the_inventory_counts() -> None:
+    assert weights(1, 61 * 2**30, args={"mem_fraction_static": 0.5}) == [
+        too_large("spark-01", "61.0 GiB", "0.5", "60.0 GiB")
+    ]
+
+
+def test_an_incomplete_model_is_told_without_its_size() -> None:
+    broken = folder(complete=False, problems=("a",), bytes=200 * 2**30)
+    assert [what for what, hint in found({"model": broken})] == ["spark-02: a."]
+
+
+def test_a_node_of_unknown_memory_is_not_judged() -> None:
+    assert found({"memory": {}, "model": folder(bytes=2**50)}) == []
 
 
 @pytest.mark.parametrize("changes", [{"image_id": ""}, {"image_id": OTHER_ID}, {"image_sglang": "0.5.21"}], ids=str)

@@ -30,7 +30,9 @@ from ansible_collections.dgxspark.sglang.tests.unit.builders import (
 )
 
 PARALLEL = "leave tp_size out (it follows from the nodes), or set server_nodes to the nodes that it needs."
-LIMIT = "a server spans its whole cluster: run with --limit alpha or without a limit."
+LIMIT = (
+    "a server spans its whole cluster: run with --limit alpha or without a limit, or take spark-02 out of the group."
+)
 FABRIC = {
     "GLOO_SOCKET_IFNAME": "enp1s0f1np1",
     "TP_SOCKET_IFNAME": "enp1s0f1np1",
@@ -136,6 +138,42 @@ def test_without_a_table_flags_pass_unchecked_with_a_warning() -> None:
         ),
         pytest.param(
             1,
+            {"args": {"ssl_certfile": "/c.pem"}},
+            ("ssl_certfile is '/c.pem', and the gate can't ask such a server.", "leave it out."),
+            id="TLS",
+        ),
+        pytest.param(
+            1,
+            {"args": {"ssl_keyfile": "/k.pem"}},
+            ("ssl_keyfile is '/k.pem', and the gate can't ask such a server.", "leave it out."),
+            id="TLS, its key",
+        ),
+        pytest.param(
+            1,
+            {"args": {"grpc_mode": True}},
+            ("grpc_mode is True, and the gate can't ask such a server.", "leave it out."),
+            id="gRPC",
+        ),
+        pytest.param(
+            1,
+            {"args": {"smg_grpc_mode": True}},
+            ("smg_grpc_mode is True, and the gate can't ask such a server.", "leave it out."),
+            id="gRPC of the gateway",
+        ),
+        pytest.param(
+            1,
+            {"args": {"disaggregation_mode": "prefill"}},
+            ("disaggregation_mode is 'prefill', and the gate can't ask such a server.", "leave it out."),
+            id="half a server",
+        ),
+        pytest.param(
+            1,
+            {"models": {"tiny": {**MODELS["tiny"], "args": {"grpc_mode": True}}}},
+            ("grpc_mode is True, and the gate can't ask such a server.", "leave it out."),
+            id="gRPC in the profile",
+        ),
+        pytest.param(
+            1,
             {"port": 0},
             ("server_port is 0, needed is a number from 1 to 65535.", "30000 and 50000 are the usual ones."),
             id="no port",
@@ -200,19 +238,65 @@ def test_a_request_that_cannot_work_is_refused(count: int, asked: dict[str, t.An
     assert refusal(request(count, **asked)) == [expected]
 
 
+@pytest.mark.parametrize(
+    "args",
+    [{"grpc_mode": False}, {"ssl_certfile": None, "ssl_keyfile": None}, {"disaggregation_mode": "null"}],
+    ids=str,
+)
+def test_a_flag_that_is_left_out_hides_nothing_from_the_gate(args: dict[str, t.Any]) -> None:
+    assert draft(request(1, args=args)).placement.nnodes == 1
+
+
+NEEDED = "at least 8 printable characters without blanks or line ends, not beginning with a hyphen"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("q7Zw!x_", id="short"),
+        pytest.param("7354198260", id="digits only"),
+        pytest.param("-q7Zw!x_K", id="taken for a flag"),
+        pytest.param("q7Zw!x_Kp\n", id="a line end at the end"),
+        pytest.param("q7Zw\n!x_Kp", id="a line end within"),
+        pytest.param("q7Zw !x_Kp", id="a blank"),
+        pytest.param("q7Zw\u00e4!x_Kp", id="a character that no header can hold"),
+    ],
+)
+@pytest.mark.parametrize("name", ["api_key", "admin_api_key", "hf_token"])
+def test_a_secret_that_can_not_work_is_refused_without_showing_it(name: str, value: str) -> None:
+    with pytest.raises(SparkError) as caught:
+        draft(request(1, secrets={name: value}))
+    what = f"server_{name} can't be used (its value is not shown), needed are {NEEDED}."
+    assert shown(caught.value.problems) == [(what, "give another one.")]
+    assert value.strip() not in repr(caught.value.as_result())
+
+
+@pytest.mark.parametrize("value", ["q7Zw!x_K", "sk-live-1234", "12345678a", "!#~,.-/+=", "x" * 200])
+def test_a_secret_of_eight_printable_characters_will_do(value: str) -> None:
+    assert draft(request(1, secrets={"api_key": value})).request.secrets == {"api_key": value}
+
+
+def test_every_secret_that_can_not_work_is_told() -> None:
+    asked = request(1, secrets={"hf_token": "short", "api_key": "12345678", "admin_api_key": "root-5678"})
+    assert [what.partition(" ")[0] for what, hint in refusal(asked)] == ["server_api_key", "server_hf_token"]
+
+
 def test_every_reason_against_a_draft_is_told_at_once() -> None:
     asked = request(
         2,
         port=0,
         env={"A": 1},
-        args={"node_rank": 1, "tp_size": 4, "schedule_heuristic": "x"},
+        args={"node_rank": 1, "tp_size": 4, "schedule_heuristic": "x", "grpc_mode": True},
+        secrets={"api_key": "short"},
         absent={"spark-02": "failed earlier in this run"},
     )
     assert [what for what, hint in refusal(asked)] == [
         "Cluster alpha is in this run only in part: spark-02 failed earlier in this run.",
         "server_port is 0, needed is a number from 1 to 65535.",
+        f"server_api_key can't be used (its value is not shown), needed are {NEEDED}.",
         "server_env, environment variable A is 1 (int), needed is text.",
         "node_rank is decided by the plan and can't be an argument.",
+        "grpc_mode is True, and the gate can't ask such a server.",
         "SGLang 0.5.23 has no flag --schedule-heuristic (schedule_heuristic).",
         "tp_size 4 x pp_size 1 needs 4 GPU(s), but 2 node(s) with 1 GPU each have 2.",
     ]
@@ -228,7 +312,9 @@ def test_an_unknown_image_and_a_missing_head_are_told_together() -> None:
 
 
 def test_an_admin_key_is_refused_where_sglang_has_none() -> None:
-    asked = request(1, sglang=OLD, tables={OLD: table(OLD)}, secrets={"admin_api_key": "x", "hf_token": "y"})
+    asked = request(
+        1, sglang=OLD, tables={OLD: table(OLD)}, secrets={"admin_api_key": "root-5678", "hf_token": "hf_1234567"}
+    )
     reasons = [what for what, hint in refusal(asked)]
     assert reasons == ["SGLang 0.5.4.post2 has no flag --admin-api-key (admin_api_key)."]
 
@@ -248,12 +334,11 @@ def test_the_plan_of_one_node() -> None:
         "model": "tiny",
         "served_name": "tiny",
         "image": "example/sglang:v0.5.23",
-        "image_id": IMAGE_ID,
         "sglang": "0.5.23",
         "nnodes": 1,
         "head": "spark-01",
         "endpoint": "http://10.0.0.11:30000/v1",
-        "idle": [],
+        "idle": {},
         "warnings": [],
         "ranks": {
             "spark-01": {
@@ -285,7 +370,6 @@ def test_the_plan_of_one_node() -> None:
                     "name": "sglang",
                     "rank": 0,
                     "nnodes": 1,
-                    "generation": generation,
                     "host": "0.0.0.0",
                     "port": 30000,
                     "served_model_name": "tiny",
@@ -369,9 +453,85 @@ def test_an_own_host_address_on_a_lone_rank_is_only_a_variable() -> None:
     }
 
 
-def test_idle_nodes_are_named_and_get_no_rank() -> None:
+def test_idle_nodes_get_no_rank_and_keep_none() -> None:
     plan = whole(4, node_count=2)
-    assert (plan["idle"], list(plan["ranks"])) == (["spark-03", "spark-04"], ["spark-01", "spark-02"])
+    assert list(plan["ranks"]) == ["spark-01", "spark-02"]
+    absent = {
+        "server": {
+            **CONTAINER,
+            "name": "sglang",
+            "state": "absent",
+            "image": "example/sglang:v0.5.23",
+            "image_id": IMAGE_ID,
+            "model": "tiny",
+            "model_path": "/srv/models/tiny/tiny-1b",
+            "args": plan["ranks"]["spark-01"]["server"]["args"],
+            "env": plan["ranks"]["spark-01"]["server"]["env"],
+            "gpus": "all",
+            "rdma": True,
+            "cluster": "alpha",
+        }
+    }
+    assert plan["idle"] == {"spark-03": absent, "spark-04": absent}
+
+
+def test_every_rank_runs_the_image_under_the_id_that_its_node_has() -> None:
+    """One image of a registry has another ID in another image store."""
+    looked = {
+        "spark-01": probe(1, image_digests=("sha256:1",)),
+        "spark-02": probe(2, image_digests=("sha256:1",), image_id=OTHER_ID),
+    }
+    ranks = finish(draft(request(2)), looked)["ranks"]
+    assert [rank["server"]["image_id"] for rank in ranks.values()] == [IMAGE_ID, OTHER_ID]
+
+
+@pytest.mark.parametrize(
+    ("count", "secrets", "offline"),
+    [
+        pytest.param(1, {}, "1", id="no secret"),
+        pytest.param(1, {"api_key": "sk-live-1234"}, "1", id="another secret"),
+        pytest.param(1, {"hf_token": "hf_1234567"}, None, id="a token"),
+        pytest.param(2, {"hf_token": "hf_1234567"}, None, id="a token, two ranks"),
+    ],
+)
+def test_only_an_engine_with_a_token_may_ask_the_hub(count: int, secrets: dict[str, str], offline: str | None) -> None:
+    ranks = whole(count, secrets=secrets)["ranks"].values()
+    assert [rank["server"]["env"].get("HF_HUB_OFFLINE") for rank in ranks] == [offline] * count
+
+
+QUIET = "the gate can't check the transport: NCCL's log is turned down (NCCL_DEBUG, NCCL_DEBUG_SUBSYS)."
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"NCCL_DEBUG": "WARN"},
+        {"NCCL_DEBUG": "VERSION"},
+        {"NCCL_DEBUG": None},
+        {"NCCL_DEBUG_SUBSYS": "INIT"},
+        {"NCCL_DEBUG_SUBSYS": None},
+        {"NCCL_DEBUG_FILE": "/tmp/nccl"},
+    ],
+    ids=str,
+)
+def test_where_nccl_s_log_is_turned_down_the_gate_wants_no_rails_and_the_plan_says_so(env: dict[str, t.Any]) -> None:
+    plan = whole(2, env=env)
+    assert [rank["gate"]["rails"] for rank in plan["ranks"].values()] == [[], []]
+    assert (plan["warnings"], plan["lines"][-1]) == ([QUIET], f"  note: {QUIET}")
+
+
+@pytest.mark.parametrize(
+    "env", [{}, {"NCCL_DEBUG": "TRACE"}, {"NCCL_DEBUG_SUBSYS": "NET"}, {"NCCL_DEBUG_SUBSYS": "INIT,GRAPH,NET"}], ids=str
+)
+def test_where_nccl_s_log_is_loud_the_gate_wants_all_rails(env: dict[str, t.Any]) -> None:
+    plan = whole(2, env=env)
+    rails = ["rocep1s0f1", "roceP2p1s0f1"]
+    assert ([rank["gate"]["rails"] for rank in plan["ranks"].values()], plan["warnings"]) == ([rails, rails], [])
+
+
+@pytest.mark.parametrize(("count", "transport"), [(1, "rdma"), (2, "socket")])
+def test_without_rdma_nobody_misses_nccl_s_log(count: int, transport: str) -> None:
+    assert whole(count, transport=transport, env={"NCCL_DEBUG": "WARN"})["warnings"] == []
 
 
 def test_the_endpoint_is_the_head_s_address_on_the_management_network() -> None:
@@ -416,7 +576,7 @@ def test_all_ranks_have_the_same_generation() -> None:
         pytest.param({"nodes": nodes(2)[::-1]}, id="the order of the nodes"),
         pytest.param({"nodes": nodes(2, host="10.9.9.9")}, id="the management address"),
         pytest.param({"start_timeout": 1000}, id="how long a start may take"),
-        pytest.param({"changed_probes": {"spark-01": probe(1, memory={"total": 1, "available": 1})}}, id="free memory"),
+        pytest.param({"changed_probes": {"spark-01": probe(1, memory={"total": 2**37, "available": 1})}}, id="memory"),
         pytest.param({"changed_probes": {"spark-02": probe(2, model=folder(bytes=7))}}, id="the model's size"),
         pytest.param({"models": {**MODELS, "other": MODELS["tiny"]}}, id="another profile of the catalogue"),
         pytest.param({"env": {}}, id="an empty environment"),
@@ -439,7 +599,7 @@ def test_what_does_not_matter_keeps_the_generation(same: dict[str, t.Any]) -> No
         pytest.param({"node_count": 1}, id="the number of nodes"),
         pytest.param({"model_root": "/data"}, id="the model's folder"),
         pytest.param({"instance": "ondemand"}, id="the instance"),
-        pytest.param({"secrets": {"api_key": "x"}}, id="a secret"),
+        pytest.param({"secrets": {"api_key": "sk-live-1234"}}, id="a secret"),
         pytest.param({"container": {**CONTAINER, "memory": 1}}, id="the memory cap"),
         pytest.param({"image": "example/sglang:other"}, id="the image's name"),
         pytest.param(
@@ -468,9 +628,9 @@ def test_what_matters_to_one_rank_changes_the_generation_of_all(change: dict[str
 
 
 def test_two_secrets_have_two_generations_and_are_in_no_plan() -> None:
-    plans = [whole(2, secrets={"api_key": key}) for key in ("sk-one", "sk-two")]
+    plans = [whole(2, secrets={"api_key": key}) for key in ("sk-first", "sk-second")]
     assert plans[0]["generation"] != plans[1]["generation"]
-    assert "sk-one" not in repr(plans[0])
+    assert "sk-first" not in repr(plans[0])
 
 
 def test_a_half_alive_cluster_is_restarted_on_every_rank() -> None:
@@ -499,4 +659,5 @@ def test_a_lone_rank_needs_no_rails() -> None:
 
 
 def test_in_check_mode_an_image_that_is_not_there_yet_is_no_reason() -> None:
-    assert finish(draft(request(1)), probes(1, image_id=""), strict=False)["image_id"] == ""
+    plan = finish(draft(request(1)), probes(1, image_id=""), strict=False)
+    assert plan["ranks"]["spark-01"]["server"]["image_id"] == ""

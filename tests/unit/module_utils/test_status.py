@@ -8,7 +8,7 @@ import datetime
 import typing as t
 
 import pytest
-from ansible_collections.dgxspark.sglang.plugins.module_utils._status import rows_of, table
+from ansible_collections.dgxspark.sglang.plugins.module_utils._status import reasons, rows_of, table
 from ansible_collections.dgxspark.sglang.tests.unit.builders import probe_result
 
 NOW = datetime.datetime(2026, 11, 21, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -44,8 +44,8 @@ def test_a_healthy_server() -> None:
 @pytest.mark.parametrize(
     ("looked", "state", "memory"),
     [
-        pytest.param(None, "unknown", "-", id="not looked at"),
-        pytest.param({"failed": True, "msg": "x"}, "unknown", "-", id="the look failed"),
+        pytest.param(None, "not looked at", "-", id="not looked at"),
+        pytest.param({"failed": True, "msg": "x"}, "not looked at", "-", id="the look failed"),
         pytest.param({"unreachable": True}, "unreachable", "-", id="unreachable"),
         pytest.param(probe_result(docker_error="down"), "no Docker", FREE, id="no Docker"),
         pytest.param(probe_result(), "no server", FREE, id="no server"),
@@ -55,6 +55,21 @@ def test_a_node_without_a_server_has_one_row_that_says_why(
     looked: t.Mapping[str, t.Any] | None, state: str, memory: str
 ) -> None:
     assert rows(looked) == [("alpha", "spark-01", "-", "-", state, "-", "-", "-", memory)]
+
+
+@pytest.mark.parametrize(
+    ("looked", "expected"),
+    [
+        pytest.param(None, ["spark-01: it was not asked"], id="not looked at"),
+        pytest.param({"failed": True, "msg": "no ip.\n"}, ["spark-01: no ip."], id="the look failed"),
+        pytest.param({"unreachable": True, "msg": "timeout"}, ["spark-01: timeout"], id="unreachable"),
+        pytest.param(probe_result(docker_error="Docker is down."), ["spark-01: Docker is down."], id="no Docker"),
+        pytest.param(probe_result(), [], id="no server"),
+        pytest.param(probe_result(containers=[SERVER]), [], id="a server"),
+    ],
+)
+def test_why_a_row_says_so_little(looked: t.Mapping[str, t.Any] | None, expected: list[str]) -> None:
+    assert reasons("spark-01", looked) == expected
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ class Engine:
         self.next: ContainerSpec | None = None
         self.did: list[tuple[str, ...]] = []
         self.labels: t.Mapping[str, str] = {}
+        self.refuses = ""
 
     def container(self, name: str) -> Observed | None:
         return self.found
@@ -39,26 +40,35 @@ class Engine:
     def name_of(self, container_id: str) -> str:
         return ""
 
+    def refuse(self, action: str) -> None:
+        if action == self.refuses:
+            raise SparkError(f"Docker refuses to {action}.", "mend it.")
+
     def create(self, spec: ContainerSpec, labels: t.Mapping[str, str]) -> None:
+        self.refuse("create")
         self.did.append(("create",))
         self.next, self.labels = spec, labels
 
     def rename(self, name: str) -> None:
+        self.refuse("rename")
         self.did.append(("rename", name))
         assert self.next
         self.found = observed(self.next, status="created")
 
     def start(self, name: str) -> None:
+        self.refuse("start")
         self.did.append(("start", name))
         assert self.found
         self.found = replace(self.found, status="running")
 
     def stop(self, name: str, timeout: int) -> None:
+        self.refuse("stop")
         self.did.append(("stop", name, str(timeout)))
         assert self.found
         self.found = replace(self.found, status="exited")
 
     def remove(self, name: str) -> None:
+        self.refuse("remove")
         self.did.append(("remove", name))
         self.found = None
 
@@ -232,6 +242,68 @@ def test_a_node_without_a_gpu_runtime_is_refused(converge: Converge) -> None:
         "Docker knows no NVIDIA runtime, so the container would get no GPU.",
         "install nvidia-container-toolkit and restart Docker (DGX OS ships it), or set gpus: none.",
     )
+
+
+def test_rdma_without_its_devices_is_refused(
+    converge: Converge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sglang_server, "RDMA_DEVICES", str(tmp_path / "infiniband"))
+    assert refusal(converge, Engine(), rdma=True) == (
+        f"This node has no {tmp_path}/infiniband.",
+        "check the ConnectX-7 card and its driver, or set rdma: false.",
+    )
+
+
+def test_rdma_with_its_devices_starts(converge: Converge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sglang_server, "RDMA_DEVICES", str(tmp_path))
+    assert converge(Engine(), rdma=True)["changed"] is True
+
+
+def test_without_rdma_nobody_looks_for_its_devices(
+    converge: Converge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sglang_server, "RDMA_DEVICES", str(tmp_path / "infiniband"))
+    assert converge(Engine(), rdma=False)["changed"] is True
+
+
+@pytest.mark.parametrize(
+    ("refused", "touched"),
+    [("create", False), ("remove", True), ("rename", True), ("start", True)],
+)
+def test_a_failure_says_whether_the_old_server_was_touched(converge: Converge, refused: str, touched: bool) -> None:
+    engine = running(converge)
+    engine.refuses = refused
+    with pytest.raises(SparkError) as caught:
+        converge(engine, env={"A": "1"})
+    assert caught.value.as_result() == {
+        "msg": f"Docker refuses to {refused}.\n  Next step: mend it.",
+        "reason": f"Docker refuses to {refused}.",
+        "hint": "mend it.",
+        "touched": touched,
+    }
+
+
+def test_a_new_container_that_got_no_name_touched_nothing(converge: Converge) -> None:
+    engine = Engine()
+    engine.refuses = "rename"
+    with pytest.raises(SparkError) as caught:
+        converge(engine)
+    assert (engine.did, caught.value.facts) == ([("create",)], {"touched": False})
+
+
+def test_after_a_refused_create_the_old_server_runs_on(converge: Converge) -> None:
+    engine = running(converge)
+    engine.refuses = "create"
+    with pytest.raises(SparkError):
+        converge(engine, env={"A": "1"})
+    assert engine.did == []
+    assert engine.found
+    assert engine.found.running
+
+
+def test_the_folder_of_the_last_good_plan_is_made_for_its_owner_alone(converge: Converge, tmp_path: Path) -> None:
+    converge(Engine())
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
 
 
 def test_an_engine_on_cpu_needs_no_gpu_runtime(converge: Converge) -> None:
