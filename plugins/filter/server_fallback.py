@@ -53,9 +53,11 @@ from .server_story import server_story
 
 def server_fallback(hostvars: t.Any, nodes: t.Sequence[str], plan: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     kept = {node: (hostvars[node].get("server_looked") or {}).get("probe", {}).get("last_good", {}) for node in nodes}
-    # A node that did not answer may have done anything.
+    # A node that did not answer, or whose module broke, may have done anything.
     started = [hostvars[node].get("server_started") or {"unreachable": True} for node in nodes]
-    touched = any(result.get("changed") or result.get("touched") or result.get("unreachable") for result in started)
+    touched = any(
+        result.get("changed") or ("actions" not in result and result.get("touched", True)) for result in started
+    )
     told = server_story(hostvars, list(plan["ranks"]), nodes)
     return asdict(fallback(kept, plan["generation"], Outcome(told["started"], touched, told["step"])))
 

@@ -12,7 +12,7 @@ import shutil
 import typing as t
 
 from ._container import LABEL, RDMA_DEVICES, SPEC_LABEL, ULIMITS, ContainerSpec, Observed
-from ._docker_errors import connection_error, pull_error, start_error
+from ._docker_errors import connection_error, pull_error, start_error, stop_error
 from ._errors import SparkError
 
 try:
@@ -93,7 +93,8 @@ class Docker:
     def pull(self, name: str) -> str:
         """Pull an image and return its ID."""
         repository, tag = docker.utils.parse_repository_tag(name)
-        api = docker.DockerClient.from_env(version="auto", timeout=_PULL_TIMEOUT).api
+        with said(connection_error):
+            api = docker.DockerClient.from_env(version="auto", timeout=_PULL_TIMEOUT).api
         with said(lambda text: pull_error(name, text)):
             for word in api.pull(repository, tag=tag or "latest", stream=True, decode=True):
                 if "error" in word:  # the SDK raises nothing for what goes wrong after the first answer
@@ -108,7 +109,7 @@ class Docker:
                 output = self.client.containers.run(
                     image, ["-c", code], entrypoint="python3", remove=True, network_mode="none", stderr=False
                 )
-            except docker.errors.ContainerError:  # no python3, or no sglang in it
+            except docker.errors.ContainerError:  # no sglang in it
                 return ""
         return output.decode().strip().splitlines()[-1] if output.strip() else ""
 
@@ -162,14 +163,14 @@ class Docker:
 
     def stop(self, name: str, timeout: int) -> None:
         """Ask for an end (SIGTERM), and insist (SIGKILL) after `timeout` seconds."""
-        with said(connection_error):
+        with said(lambda text: stop_error(name, text)), contextlib.suppress(docker.errors.NotFound):
             container = self.client.containers.get(name)
             if container.status == "paused":  # a paused container can't receive signals
                 container.unpause()
             container.stop(timeout=timeout)
 
     def remove(self, name: str) -> None:
-        with said(connection_error), contextlib.suppress(docker.errors.NotFound):
+        with said(lambda text: stop_error(name, text)), contextlib.suppress(docker.errors.NotFound):
             self.client.api.remove_container(name, force=True)
 
     def log(self, name: str, since: str, seconds: int) -> list[str]:
@@ -225,7 +226,3 @@ def _observed(raw: t.Mapping[str, t.Any]) -> Observed:
         restart_count=raw["RestartCount"],
         labels={**labels, LABEL + "name": raw["Name"].lstrip("/")},
     )
-
-
-def _explanation(error: Exception) -> str:
-    return str(getattr(error, "explanation", None) or error)

@@ -41,6 +41,11 @@ def start_error(name: str, text: str) -> SparkError:
     return SparkError(f"Docker refuses to start {name}: {text}", "mend what Docker names, then run the play again.")
 
 
+def stop_error(name: str, text: str) -> SparkError:
+    """Return what it means that a container could not be stopped or removed."""
+    return SparkError(f"Docker can't end {name}: {text}", "look at it with docker ps -a, then run the play again.")
+
+
 def pull_error(name: str, text: str) -> SparkError:
     """Return what a failed pull means: the tag is wrong, the registry wants a login, or it can't be reached."""
     if any(word in text for word in ("toomanyrequests", "rate limit")):

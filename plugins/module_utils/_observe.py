@@ -94,7 +94,7 @@ def problems_of(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool) -> 
 
 
 def _advice(error: str) -> str:
-    if "sudo password" in error or "Incorrect sudo" in error:
+    if "sudo password" in error:
         return "add -K, so that Ansible asks for the sudo password."
     return "check its power, network and ssh; every node of a cluster is needed."
 
@@ -147,7 +147,10 @@ def _model_problems(probe: Probe, drafted: Draft) -> list[Problem]:
 
 def _memory_problems(probe: Probe, drafted: Draft) -> list[Problem]:
     """Weights that can't fit are known before the start. KV cache and graphs come on top, and are not counted here."""
-    total, fraction = probe.memory.get("total", 0), float(drafted.args["mem_fraction_static"])
+    try:
+        total, fraction = probe.memory.get("total", 0), float(drafted.args["mem_fraction_static"])
+    except ValueError:  # no number, and no flag table of that version to say so
+        return []
     need = probe.model_bytes / drafted.placement.nnodes
     if not total or need <= total * fraction:
         return []

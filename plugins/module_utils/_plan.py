@@ -129,7 +129,7 @@ def _gate(drafted: Draft, server: t.Mapping[str, t.Any], limit: int) -> dict[str
         "name": server["name"],
         "rank": args.get("node_rank", 0),
         "nnodes": drafted.placement.nnodes,
-        "host": args["host"],
+        "host": args["host"] or "127.0.0.1",
         "port": args["port"],
         "served_model_name": args["served_model_name"],
         "model_path": f"{MODEL_MOUNT}/{server['model_path'].rsplit('/', 1)[-1]}",
@@ -143,8 +143,8 @@ def _gate(drafted: Draft, server: t.Mapping[str, t.Any], limit: int) -> dict[str
 
 def _told(env: t.Mapping[str, str]) -> bool:
     """Whether NCCL's log will say which transport it took: a user may have turned it down."""
-    loud = env.get("NCCL_DEBUG", "") in ("INFO", "TRACE") and not env.get("NCCL_DEBUG_FILE")
-    return loud and "NET" in env.get("NCCL_DEBUG_SUBSYS", "")
+    loud = env.get("NCCL_DEBUG", "").upper() in ("INFO", "TRACE") and not env.get("NCCL_DEBUG_FILE")
+    return loud and bool({"NET", "ALL"} & set(env.get("NCCL_DEBUG_SUBSYS", "").upper().split(",")))
 
 
 def _transport_warnings(servers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:

@@ -129,6 +129,9 @@ def draft(request: Request) -> Draft:
     else:
         known = ", ".join(sorted(request.tables))
         warnings.append(f"flags are not checked: there is no table for SGLang {image.sglang} (there are {known}).")
+    if args["mem_fraction_static"] is None:
+        what = "mem_fraction_static is null, needed is a number: SGLang's own default takes 0.89 of the unified memory."
+        problems.append(Problem(what, "leave it out for 0.75, or set it."))
     problems += _parallel_problems(args, placement, checked=table is not None)
     if problems:
         raise SparkError(problems)

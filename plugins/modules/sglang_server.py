@@ -315,17 +315,17 @@ def perform(
     secrets: dict[str, str],
 ) -> None:
     name = params["name"]
-    os.makedirs(params["state_dir"], mode=0o700, exist_ok=True)
-    if wanted and secrets:
-        write_private(secret_dir(params["state_dir"], name), secret_files(secrets))
-    done: list[str] = []
+    # The folder must be there to be mounted; its files change only once Docker has accepted the replacement.
+    os.makedirs(secret_dir(params["state_dir"], name) if secrets else params["state_dir"], mode=0o700, exist_ok=True)
+    touched = False
     try:
         for action in actions:
+            if action != "create" and wanted and secrets:
+                write_private(secret_dir(params["state_dir"], name), secret_files(secrets))
+            touched = touched or action in ("stop", "remove", "start")
             act(engine, action, wanted, params)
-            done.append(action)
     except SparkError as error:
-        # Creating a replacement touches nothing: what ran before still runs.
-        error.facts["touched"] = bool(set(done) - {"create"})
+        error.facts["touched"] = touched
         raise
     if params["state"] == "absent" or (wanted and not secrets):
         write_private(secret_dir(params["state_dir"], name), {})
@@ -351,7 +351,7 @@ def main() -> None:
     try:
         module.exit_json(**converge(module))
     except SparkError as error:
-        module.fail_json(**error.as_result())
+        module.fail_json(**{"touched": False, **error.as_result()})
 
 
 ARGUMENTS: dict[str, t.Any] = {

@@ -499,6 +499,15 @@ def test_only_an_engine_with_a_token_may_ask_the_hub(count: int, secrets: dict[s
     assert [rank["server"]["env"].get("HF_HUB_OFFLINE") for rank in ranks] == [offline] * count
 
 
+def test_a_memory_fraction_of_null_is_refused() -> None:
+    assert refusal(request(1, args={"mem_fraction_static": None})) == [
+        (
+            "mem_fraction_static is null, needed is a number: SGLang's own default takes 0.89 of the unified memory.",
+            "leave it out for 0.75, or set it.",
+        )
+    ]
+
+
 QUIET = "the gate can't check the transport: NCCL's log is turned down (NCCL_DEBUG, NCCL_DEBUG_SUBSYS)."
 
 
@@ -510,6 +519,7 @@ QUIET = "the gate can't check the transport: NCCL's log is turned down (NCCL_DEB
         {"NCCL_DEBUG": None},
         {"NCCL_DEBUG_SUBSYS": "INIT"},
         {"NCCL_DEBUG_SUBSYS": None},
+        {"NCCL_DEBUG_SUBSYS": "INIT,^NET"},
         {"NCCL_DEBUG_FILE": "/tmp/nccl"},
     ],
     ids=str,
@@ -521,7 +531,16 @@ def test_where_nccl_s_log_is_turned_down_the_gate_wants_no_rails_and_the_plan_sa
 
 
 @pytest.mark.parametrize(
-    "env", [{}, {"NCCL_DEBUG": "TRACE"}, {"NCCL_DEBUG_SUBSYS": "NET"}, {"NCCL_DEBUG_SUBSYS": "INIT,GRAPH,NET"}], ids=str
+    "env",
+    [
+        {},
+        {"NCCL_DEBUG": "trace"},
+        {"NCCL_DEBUG_SUBSYS": "all"},
+        {"NCCL_DEBUG": "TRACE"},
+        {"NCCL_DEBUG_SUBSYS": "NET"},
+        {"NCCL_DEBUG_SUBSYS": "INIT,GRAPH,NET"},
+    ],
+    ids=str,
 )
 def test_where_nccl_s_log_is_loud_the_gate_wants_all_rails(env: dict[str, t.Any]) -> None:
     plan = whole(2, env=env)

@@ -268,7 +268,7 @@ def test_without_rdma_nobody_looks_for_its_devices(
 
 @pytest.mark.parametrize(
     ("refused", "touched"),
-    [("create", False), ("remove", True), ("rename", True), ("start", True)],
+    [("create", False), ("stop", True), ("remove", True), ("rename", True), ("start", True)],
 )
 def test_a_failure_says_whether_the_old_server_was_touched(converge: Converge, refused: str, touched: bool) -> None:
     engine = running(converge)
