@@ -11,10 +11,10 @@ help:  ## show this
 setup:  ## virtual environments and the collection link (40 s; later nothing)
 	@$(RUN)/setup.py
 
-demo:  ## two simulated Sparks, the bring-up, and one answer (about 10 min; later 3)
+demo:  ## two simulated Sparks, the bring-up, and one answer (6 min; later 1)
 	@$(RUN)/demo.py
 
-test:  ## everything, from nothing (about 20 min)
+test:  ## everything, from nothing (16 min; later 12)
 	@$(RUN)/run_tests.py
 
 unit:  ## unit tests on both ansible-core versions
@@ -26,7 +26,7 @@ contract:  ## contract tests on both ansible-core versions
 ecosystem: setup  ## sanity, ansible-lint, docs, importer, types (1-3 min); ONLY=name for one
 	@$(IN_VENV)/ecosystem.py $(if $(ONLY),--only $(ONLY))
 
-molecule:  ## the scenarios on simulated Sparks (5-15 min)
+molecule:  ## the scenarios on simulated Sparks (9-13 min)
 	@$(RUN)/run_tests.py molecule
 
 lint: setup  ## the quick part of ecosystem: ruff, mypy, ansible-lint

@@ -10,10 +10,10 @@ import setup
 from steps import LAB, LAB_INVENTORY, REPO, VENV, clock, heading, say, tool_env
 
 STEPS = (
-    ("the lab: two simulated Sparks", "5-10 min the first time, later under one", [*LAB, "up", "--nodes", "2"]),
+    ("the lab: two simulated Sparks", "4 min the first time, later seconds", [*LAB, "up", "--nodes", "2"]),
     (
         "the bring-up: ansible-playbook site.yml",
-        "2-4 min",
+        "1-2 min",
         [str(VENV / "bin" / "ansible-playbook"), "-i", LAB_INVENTORY, "site.yml"],
     ),
     ("one question", "seconds", [str(VENV / "bin" / "python"), "tests/lab/ask.py", "-i", LAB_INVENTORY]),

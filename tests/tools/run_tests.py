@@ -143,13 +143,13 @@ def molecule(scenario: str) -> tuple[bool, Path]:
 
 def lab_up() -> Job:
     most = max([nodes_for(scenario) for scenario in scenarios()], default=2)
-    say("   the lab is being built meanwhile (first time: 5-10 min)")
+    say("   the lab is being built meanwhile (first time: 4-5 min)")
     return Job("lab-up", [*LAB, "up", "--nodes", str(most)], env=tool_env())
 
 
 def molecule_scenarios(lab: Job | None = None) -> Tally:
     tally = Tally("molecule")
-    heading("molecule: " + (", ".join(scenarios()) or "no scenario found"), "5-10 min")
+    heading("molecule: " + (", ".join(scenarios()) or "no scenario found"), "9-13 min")
     started = time.monotonic()
     lab = lab or lab_up()
     try:
