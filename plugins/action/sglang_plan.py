@@ -18,6 +18,7 @@ from ..module_utils import _fabric
 from ..module_utils._catalogue import merge
 from ..module_utils._errors import SparkError
 from ..module_utils._flags import FlagTable, parse_table
+from ..module_utils._launch import SECRETS
 from ..module_utils._observe import parse_probe
 from ..module_utils._placement import Node
 from ..module_utils._plan import finish
@@ -25,7 +26,6 @@ from ..module_utils._request import Request, draft
 
 display = Display()
 
-SECRETS = ("api_key", "admin_api_key", "hf_token")
 CONTAINER = ("cache_dir", "state_dir", "restart_policy", "stop_timeout", "memory", "mounts")
 ARGUMENTS: dict[str, t.Any] = {
     "stage": {"type": "str", "choices": ["draft", "plan"], "default": "draft"},

@@ -15,7 +15,7 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from ._launch import CONFIG_FILE, HF_TOKEN_FILE, MODEL_MOUNT, SECRET_MOUNT, command
+from ._launch import CONFIG_FILE, HF_TOKEN_FILE, SECRET_FLAGS, SECRET_MOUNT, command, model_mount
 
 LABEL = "dgxspark.sglang."
 SPEC_LABEL = LABEL + "spec"
@@ -111,7 +111,7 @@ def build(params: t.Mapping[str, t.Any], image_id: str, secrets: t.Mapping[str, 
     `secrets`: option name -> value, of those that are set. The engine reads API keys from a YAML file and the
     Hugging Face token from a file whose path is in its environment; neither is in argv, environment or labels.
     """
-    model_target = f"{MODEL_MOUNT}/{params['model_path'].rstrip('/').rsplit('/', 1)[-1]}"
+    model_target = model_mount(params["model_path"])
     env = dict(params["env"])
     mounts = [Mount(params["model_path"].rstrip("/"), model_target)]
     if params["cache_dir"]:
@@ -121,12 +121,11 @@ def build(params: t.Mapping[str, t.Any], image_id: str, secrets: t.Mapping[str, 
     if "hf_token" in secrets:
         env["HF_TOKEN_PATH"] = HF_TOKEN_FILE
     mounts += [Mount(**mount) for mount in params["mounts"]]
-    in_config = {name for name in secrets if name != "hf_token"}
     args = {**params["args"], "model_path": model_target}
     return ContainerSpec(
         name=params["name"],
         image_id=image_id,
-        command=command(args, CONFIG_FILE if in_config else ""),
+        command=command(args, CONFIG_FILE if secrets.keys() & set(SECRET_FLAGS) else ""),
         env=env,
         mounts=tuple(mounts),
         gpus=params["gpus"],
@@ -147,7 +146,7 @@ def secret_dir(state_dir: str, name: str) -> str:
 
 def secret_files(secrets: t.Mapping[str, str]) -> dict[str, str]:
     """Return file name -> content for the secret folder. SGLang's YAML keys are its flags with hyphens."""
-    config = {name.replace("_", "-"): value for name, value in sorted(secrets.items()) if name != "hf_token"}
+    config = {name.replace("_", "-"): value for name, value in sorted(secrets.items()) if name in SECRET_FLAGS}
     files = {}
     if config:
         files["config.yaml"] = "".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items())

@@ -16,6 +16,10 @@ SECRET_MOUNT = "/run/sglang"
 CONFIG_FILE = f"{SECRET_MOUNT}/config.yaml"
 HF_TOKEN_FILE = f"{SECRET_MOUNT}/hf_token"
 
+# Options that are secrets, and those of them that are flags of SGLang's and so belong into its YAML file.
+SECRETS = ("api_key", "admin_api_key", "hf_token")
+SECRET_FLAGS = ("api_key", "admin_api_key")
+
 # Order in which a person reads a launch line; every other flag follows in alphabetical order.
 _FIRST = (
     "model_path",
@@ -29,6 +33,11 @@ _FIRST = (
     "dist_init_addr",
     "mem_fraction_static",
 )
+
+
+def model_mount(model_path: str) -> str:
+    """Return where a model folder of the node is in the container."""
+    return f"{MODEL_MOUNT}/{model_path.rstrip('/').rsplit('/', 1)[-1]}"
 
 
 def command(args: t.Mapping[str, t.Any], config_file: str = "") -> tuple[str, ...]:

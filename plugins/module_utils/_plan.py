@@ -14,7 +14,7 @@ from . import _fabric
 from ._catalogue import merge
 from ._container import secret_checksum
 from ._errors import SparkError, collect
-from ._launch import MODEL_MOUNT
+from ._launch import model_mount
 from ._observe import Probe, problems_of
 from ._placement import Node
 from ._request import Draft
@@ -132,7 +132,7 @@ def _gate(drafted: Draft, server: t.Mapping[str, t.Any], limit: int) -> dict[str
         "host": args["host"] or "127.0.0.1",
         "port": args["port"],
         "served_model_name": args["served_model_name"],
-        "model_path": f"{MODEL_MOUNT}/{server['model_path'].rsplit('/', 1)[-1]}",
+        "model_path": model_mount(server["model_path"]),
         "tp_size": args["tp_size"],
         "sglang": drafted.image.sglang,
         "embedding": bool(args.get("is_embedding")),

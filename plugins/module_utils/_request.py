@@ -14,6 +14,7 @@ from . import _fabric
 from ._catalogue import Image, Profile, check_env, merge, parse_image, parse_profile
 from ._errors import Problem, SparkError, collect
 from ._flags import FlagTable, check, spell_out
+from ._launch import SECRET_FLAGS
 from ._placement import GPUS_PER_NODE, Node, Placement, place
 
 # The lowest layer of the arguments. SGLang's own default would take 0.89 of the unified memory, which froze machines;
@@ -31,8 +32,6 @@ OWNED = {
     "admin_api_key": "server_admin_api_key",
     "config": "server_args",
 }
-
-
 # Servers that the gate can't ask: it speaks plain HTTP to a server that answers by itself.
 UNGATED = ("ssl_certfile", "ssl_keyfile", "grpc_mode", "smg_grpc_mode", "disaggregation_mode")
 # Printable, not a number, not taken for a flag, and long enough that hiding it hides nothing else.
@@ -122,7 +121,7 @@ def draft(request: Request) -> Draft:
     args, warnings = merge(DEFAULT_ARGS, asked), []
     table = request.tables.get(image.sglang)
     if table:
-        secret_flags = {name: "x" for name in request.secrets if name != "hf_token"}
+        secret_flags = {name: "x" for name in request.secrets if name in SECRET_FLAGS}
         refused = asked.keys() & OWNED.keys()
         problems += check({key: value for key, value in {**args, **secret_flags}.items() if key not in refused}, table)
         args = spell_out(args, table)

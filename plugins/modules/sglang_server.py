@@ -234,8 +234,8 @@ from ..module_utils._container import (
 from ..module_utils._docker import HAVE_DOCKER, NO_SDK_HINT, Docker
 from ..module_utils._errors import SparkError
 from ..module_utils._files import write_private
+from ..module_utils._launch import SECRETS
 
-SECRETS = ("api_key", "admin_api_key", "hf_token")
 UP = ("started", "restarted")
 
 
