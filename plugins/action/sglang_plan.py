@@ -23,6 +23,7 @@ from ..module_utils._observe import parse_probe
 from ..module_utils._placement import Node
 from ..module_utils._plan import finish
 from ..module_utils._request import Request, draft
+from ..plugin_utils._inventory import fabric_addresses
 
 display = Display()
 
@@ -103,7 +104,7 @@ class ActionModule(ActionBase):
         passed_on = ("instance", "model", "image", "sglang", "port", "dist_port", "gpus", "transport", "args", "env")
         return Request(
             cluster=cluster,
-            nodes=tuple(self._node(name) for name in members),
+            nodes=self._nodes(members),
             models=merge(models, args["models"]),
             images=merge(images, args["images"]),
             tables=tables,
@@ -131,19 +132,17 @@ class ActionModule(ActionBase):
             )
         return name, list(groups[name])
 
-    def _node(self, name: str) -> Node:
-        known = self.task_vars["hostvars"][name]
-        addresses = known.get("spark_fabric_addresses") or ()
-        if isinstance(addresses, str):
-            raise SparkError(
-                f"spark_fabric_addresses of {name} is {addresses!r}, needed is a list.",
-                "write it as a YAML list: the address on the first rail, then on the second.",
+    def _nodes(self, members: list[str]) -> tuple[Node, ...]:
+        hostvars = self.task_vars["hostvars"]
+        addresses = fabric_addresses(hostvars, members)
+        return tuple(
+            Node(
+                name=name,
+                head=str(hostvars[name].get("spark_head") or ""),
+                fabric_addresses=addresses[name],
+                host=str(hostvars[name].get("ansible_host") or name),
             )
-        return Node(
-            name=name,
-            head=str(known.get("spark_head") or ""),
-            fabric_addresses=tuple(map(str, addresses)),
-            host=str(known.get("ansible_host") or name),
+            for name in members
         )
 
     def _absent(self, members: list[str]) -> dict[str, str]:

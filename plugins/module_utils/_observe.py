@@ -87,7 +87,7 @@ def problems_of(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool) -> 
         if probe.error:
             found.append(Problem(f"{node.name} {probe.error}", probe.hint or _advice(probe.error)))
             continue
-        found += _engine_problems(probe, drafted.request.gpus)
+        found += _engine_problems(probe, drafted.request.gpus if strict else "none")
         found += _port_problems(probe, drafted.ports if node is drafted.placement.head else drafted.ports[:1], drafted)
         found += _model_problems(probe, drafted) or _memory_problems(probe, drafted)
     return found or _image_problems(drafted, [probes[node.name] for node in drafted.placement.nodes], strict)

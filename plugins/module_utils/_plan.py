@@ -26,14 +26,15 @@ _START_SECONDS, _LOAD_BYTES_PER_SECOND = 420, 100e6
 def finish(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool = True) -> dict[str, t.Any]:
     """Return the whole plan, as data for the roles.
 
-    `strict`: the image must be on every node, with one ID and the SGLang version that the flags were checked for.
+    `strict`: what a bring-up prepares must be there: the GPU runtime, the rails with their addresses, and the image, with
+    one ID and the SGLang version that the flags were checked for.
     Raises SparkError with every reason against starting.
     """
     request, placement = drafted.request, drafted.placement
     problems = problems_of(drafted, probes, strict)
     envs: list[dict[str, str]] = []
     for node in placement.nodes if not problems else ():
-        env = collect(problems, lambda node=node: _rank_env(drafted, node, probes[node.name]))  # type: ignore[misc]
+        env = collect(problems, lambda node=node: _rank_env(drafted, node, probes[node.name], strict))  # type: ignore[misc]
         envs.append(env or {})
     if problems:
         raise SparkError(problems)
@@ -77,16 +78,20 @@ def finish(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool = True) -
     return {**plan, "lines": explain(plan, found, drafted.args)}
 
 
-def _rank_env(drafted: Draft, node: Node, probe: Probe) -> dict[str, str]:
+def _rank_env(drafted: Draft, node: Node, probe: Probe, strict: bool) -> dict[str, str]:
     request = drafted.request
     env: dict[str, str] = {}
-    if drafted.placement.nnodes > 1:
+    if drafted.placement.nnodes > 1 and (strict or _has_rails(node, probe)):
         rails = _fabric.rails(node.name, node.fabric_addresses, probe.interfaces)
         env = _fabric.environment(node.name, node.fabric_addresses[0], rails, request.transport)
     # Weights are on the node. Only who gives a token wants the engine to ask the hub for more.
     offline = {} if "hf_token" in request.secrets else {"HF_HUB_OFFLINE": "1"}
     layers = merge(env, offline, drafted.profile.env, request.env)
     return {name: value for name, value in layers.items() if value is not None}
+
+
+def _has_rails(node: Node, probe: Probe) -> bool:
+    return set(node.fabric_addresses) <= {address for face in probe.interfaces for address in face.addresses}
 
 
 def _server(drafted: Draft, rank: int, env: t.Mapping[str, str], image_id: str) -> dict[str, t.Any]:

@@ -185,7 +185,8 @@ def test_addresses_that_are_no_list_are_refused() -> None:
 
 
 def test_a_node_without_settings_of_its_own_is_known_by_its_name() -> None:
-    assert action(hostvars={"spark-01": {}})._node("spark-01") == Node("spark-01", "", (), "spark-01")
+    derived = ("192.168.100.11", "192.168.101.11")
+    assert action(hostvars={"spark-01": {}})._nodes(["spark-01"]) == (Node("spark-01", "", derived, "spark-01"),)
 
 
 def test_the_shipped_catalogue_is_models_images_and_flag_tables() -> None:

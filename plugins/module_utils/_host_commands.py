@@ -1,0 +1,93 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The commands that bring a host from one state to another, and the script that brings it back by itself."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+import typing as t
+
+from ._reversible import Change, Command, phases
+
+
+def commands(change: Change) -> list[Command]:
+    """Return the commands that set the state of anything but a file, a block and packages."""
+    name, after, options = change.name, change.after, change.options
+    if change.kind == "folder":
+        if not after:  # a model may be in it by now
+            return [["rmdir", "--ignore-fail-on-non-empty", name]]
+        return [["install", "-d", "-m", after["mode"], "-o", after["owner"], "-g", after["group"], name]]
+    if change.kind == "key":
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", options.get("comment", ""), "-f", name]
+        return [["runuser", "-u", options["user"], "--", *make]] if after else [["rm", "-f", name, f"{name}.pub"]]
+    if change.kind == "member":
+        user, group = name.split(":")
+        return [["gpasswd", "--add" if after else "--delete", user, group]]
+    if change.kind == "hold":
+        return [["apt-mark", "hold" if after else "unhold", name]]
+    if change.kind == "sysctl":
+        return [["sysctl", "-q", "-w", f"{name}={after}"]]
+    if change.kind == "rule":
+        return [["ufw", *shlex.split(name)] if after else ["ufw", "--force", "delete", *shlex.split(name)]]
+    if change.kind == "firewall":
+        return [["ufw", "--force", "enable" if after else "disable"]]
+    if change.kind == "target":
+        return [["systemctl", "set-default", after]]
+    if change.kind == "unit":
+        return [
+            ["systemctl", "enable" if after["enabled"] else "disable", name],
+            ["systemctl", "start" if after["active"] else "stop", name],
+        ]
+    if change.kind == "link" and change.undoes:
+        # netplan leaves a link alone that none of its files names any more: addresses and MTU would stay.
+        return [
+            ["ip", "address", "flush", "dev", name, "scope", "global"],
+            ["ip", "link", "set", "dev", name, "mtu", str(after["mtu"])],
+            *(["ip", "address", "add", address, "dev", name] for address in after["addresses"]),
+        ]
+    return []
+
+
+def return_script(changes: t.Sequence[Change], journal: str, before: str | None, note: str) -> str:
+    """Return the shell script that takes this run's changes back when nobody confirms them.
+
+    `journal`: path of the journal, `before`: its text before the run; `note`: file that tells that it has happened.
+    """
+    lines = ["set -u"]
+    for first, notify, last in phases([change.reversed() for change in changes]):
+        for change in first:
+            lines += _file_lines(change) if change.kind == "file" else map(shlex.join, commands(change))
+        lines += map(shlex.join, notify)
+        for change in last:
+            lines += map(shlex.join, commands(change))
+    state = None if before is None else {"content": before, "mode": "0600", "owner": "root", "group": "root"}
+    lines += _file_lines(Change("file", journal, None, state))
+    return "\n".join([*lines, f"touch {shlex.quote(note)}", ""])
+
+
+def _file_lines(change: Change) -> list[str]:
+    path, state = change.name, change.after
+    if state is None:
+        return [shlex.join(["rm", "-f", path])]
+    new, text = f"{path}.dgxspark-return", base64.b64encode(state["content"].encode()).decode()
+    return [
+        f"printf %s {text} | base64 -d > {shlex.quote(new)}",
+        shlex.join(["chown", f"{state['owner']}:{state['group']}", new]),
+        shlex.join(["chmod", state["mode"], new]),
+        shlex.join(["mv", new, path]),
+    ]
+
+
+def sentence(change: Change) -> str:
+    """Return what a change does, for people."""
+    if change.after is None or change.after is False:
+        verb = "remove"
+    elif change.before is None or change.before is False:
+        verb = "add"
+    else:
+        verb = "set"
+    back = " again, as before" if change.undoes else ""
+    return f"{verb} {change.kind} {change.name}{back}"
