@@ -77,6 +77,26 @@ class Cluster:
             [*LAB, "exec", node, "--", *command], check=True, capture_output=True, text=True, timeout=120
         ).stdout
 
+    def reboot(self, node: str) -> None:
+        """Reboot a node and wait until systemd has started everything."""
+        before = self.run(node, "cat", "/proc/sys/kernel/random/boot_id")
+        self.run(node, "systemctl", "reboot")
+        self.wait_until(lambda: self._try(node, "cat", "/proc/sys/kernel/random/boot_id") not in ("", before), 60)
+        self.wait_until(lambda: "running" in self._try(node, "systemctl", "is-system-running", "--wait"), 120)
+
+    def _try(self, node: str, *command: str) -> str:
+        try:
+            return self.run(node, *command)
+        except subprocess.CalledProcessError:
+            return ""
+
+    @staticmethod
+    def wait_until(true: t.Callable[[], bool], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < end, f"waited {seconds} s in vain"
+            time.sleep(0.5)
+
     def container(self, node: str, name: str = "sglang") -> dict[str, t.Any]:
         """Return Docker's own words on a container; empty when there is none."""
         try:

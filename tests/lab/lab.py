@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from sparklab import config, debian, engine, images, inventory, model, network, nodes, registry, ui
+from sparklab import config, debian, engine, hardware, images, inventory, model, network, nodes, registry, ui
 
 
 @contextmanager
@@ -110,6 +110,9 @@ def arguments() -> argparse.Namespace:
     into = command("exec", "run a command as root in a node")
     into.add_argument("node")
     into.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD")
+    other = command("hardware", "give a running node another recorded ConnectX-7; a reset gives it the usual one back")
+    other.add_argument("node")
+    other.add_argument("name", choices=hardware.names(), help=f"the usual one is {hardware.DEFAULT}")
     hosts = with_nodes(command("inventory", "write an Ansible inventory"))
     hosts.add_argument("--file", type=Path, help="default: inventories/lab/hosts.yml")
     return parser.parse_args()
@@ -126,6 +129,8 @@ def change(args: argparse.Namespace) -> None:
         ui.say(f"the lab is down; its caches stay in {config.DATA}")
     elif args.command == "clean":
         clean()
+    elif args.command == "hardware":
+        hardware.use(args.node, args.name)
     elif args.command == "inventory":
         inventory.write(args.nodes, args.file)
     elif args.action == "start":

@@ -22,6 +22,8 @@ KNOWN_HOSTS = DATA / "ssh" / "known_hosts"
 
 HOST_PACKAGES = ("docker.io", "docker-registry", "iptables", "mmdebstrap", "openssl", "openssh-client")
 USER = "spark"
+PASSWORD = "spark-of-the-lab"  # what the first contact with a bare node has; of no worth outside the lab
+# The nodes listen on the first; known hosts have both, because an admin port is what a node may be given.
 SSH_PORTS = (22, 2222)
 LABEL = "dgxspark-lab"
 
@@ -31,13 +33,16 @@ CLUSTERS = {1: "solo", 2: "pair", 4: "quad"}
 
 @dataclass(frozen=True)
 class Network:
-    """One bridge of the lab; `interface` is what a Spark calls its end."""
+    """One bridge of the lab; `interface` is what a Spark calls its end.
+
+    A bare one is a cable: the engine wants addresses for it, but neither the nodes nor the machine keep them.
+    """
 
     name: str
     prefix: str
     interface: str
     mtu: int
-    internal: bool
+    bare: bool
 
     @property
     def bridge(self) -> str:
@@ -56,10 +61,10 @@ class Network:
         return f"{self.prefix}.{10 + index}"
 
 
-MANAGEMENT = Network("sparklab-mgmt", "10.254.88", "enP7s7", 1500, internal=False)
+MANAGEMENT = Network("sparklab-mgmt", "10.254.88", "enP7s7", 1500, bare=False)
 RAILS = (
-    Network("sparklab-rail1", "192.168.100", "enp1s0f1np1", 9000, internal=True),
-    Network("sparklab-rail2", "192.168.101", "enP2p1s0f1np1", 9000, internal=True),
+    Network("sparklab-rail1", "198.18.100", "enp1s0f1np1", 9000, bare=True),
+    Network("sparklab-rail2", "198.18.101", "enP2p1s0f1np1", 9000, bare=True),
 )
 NETWORKS = (MANAGEMENT, *RAILS)
 

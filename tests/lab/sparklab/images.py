@@ -20,7 +20,8 @@ BROKEN = config.HERE / "broken"
 NODE_PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "sudo", "docker.io", "pigz", "iptables",
     "iproute2", "iputils-ping", "ethtool", "procps", "psmisc", "kmod", "curl", "ca-certificates", "rsync", "less",
-    "python3", "python3-apt", "uuid-runtime", "logrotate", "cron", "udev",
+    "python3", "python3-apt", "uuid-runtime", "logrotate", "cron", "udev", "netplan.io", "ufw", "avahi-daemon",
+    "avahi-utils", "libnss-mdns", "openssh-client", "iputils-arping",
 )  # fmt: skip
 ENGINE_PACKAGES = ("python3", "ca-certificates", "curl")
 
@@ -65,14 +66,14 @@ def node() -> str:
     authority = config.DATA / "tls" / "ca.crt"
     public_key = config.SSH_KEY.with_suffix(".pub")
     parent = base("node", NODE_PACKAGES)
-    image = f"{config.LABEL}/node:{digest(parent, NODE, authority, public_key)}"
+    image = f"{config.LABEL}/node:{digest(parent, NODE, authority, public_key, config.PASSWORD)}"
     if not exists(image):
         with ui.step("node image"):
             context = _fresh(config.BUILD / "node")
             shutil.copytree(NODE, context, dirs_exist_ok=True)
             shutil.copy(authority, context / "lab-ca.crt")
             shutil.copy(public_key, context / "authorized_keys")
-            _build(image, context, FROM=parent, SPARK_USER=config.USER)
+            _build(image, context, FROM=parent, SPARK_USER=config.USER, SPARK_PASSWORD=config.PASSWORD)
     return image
 
 

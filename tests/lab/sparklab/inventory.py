@@ -33,11 +33,7 @@ def remove() -> None:
 def _write(file: Path, count: int) -> None:
     host = Template((TEMPLATES / "host.yml.in").read_text())
     hosts = "".join(
-        host.substitute(
-            name=config.node_name(index),
-            address=config.MANAGEMENT.address(index),
-            fabric=", ".join(rail.address(index) for rail in config.RAILS),
-        )
+        host.substitute(name=config.node_name(index), address=config.MANAGEMENT.address(index))
         for index in range(1, count + 1)
     )
     text = Template((TEMPLATES / "inventory.yml.in").read_text()).substitute(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from . import config, engine, ui
 
+# The machine itself has no address on a rail: every one is the nodes' to choose.
+INHIBIT = "--opt=com.docker.network.bridge.inhibit_ipv4=true"
 MARK = ("-m", "comment", "--comment", config.LABEL)
 
 
@@ -36,7 +38,7 @@ def ensure() -> None:
                 "network", "create", f"--subnet={network.subnet}", f"--gateway={network.gateway}",
                 f"--opt=com.docker.network.bridge.name={network.bridge}",
                 f"--opt=com.docker.network.driver.mtu={network.mtu}",
-                *(["--internal"] if network.internal else []), network.name,
+                *(["--internal", INHIBIT] if network.bare else []), network.name,
             )  # fmt: skip
 
 
@@ -58,7 +60,7 @@ def remove_leftovers() -> None:
 
 
 def open_way_out() -> None:
-    """Let the management network out, so that apt works in a node; the rails stay closed."""
+    """Let the management network out, so that apt works in a node; the rails stay closed, but open between nodes."""
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     for table, chain, rule in _rules():
         if not _iptables("-C", table, chain, rule):
@@ -71,6 +73,8 @@ def _rules() -> list[tuple[str, str, list[str]]]:
         ("nat", "POSTROUTING", ["-s", subnet, "!", "-o", bridge, "-j", "MASQUERADE"]),
         ("filter", "FORWARD", ["-i", bridge, "-j", "ACCEPT"]),
         ("filter", "FORWARD", ["-o", bridge, "-j", "ACCEPT"]),
+        # Where br_netfilter is loaded, frames between two nodes pass the machine's packet filter, too.
+        *(("filter", "FORWARD", ["-i", rail.bridge, "-o", rail.bridge, "-j", "ACCEPT"]) for rail in config.RAILS),
     ]
 
 

@@ -12,7 +12,7 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import config, engine, ui
+from . import config, engine, hardware, ui
 
 HOST_KEYS = config.DATA / "ssh" / "hosts"
 # Everything of a node's engine but its images; the engine stops in order, so that they are whole afterwards.
@@ -22,6 +22,19 @@ docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes
 docker system prune --force --volumes
 systemctl stop docker.socket docker.service containerd.service
 """
+# As the installer leaves it: the host's own name is an address that no other host can reach. Its last lines are the
+# lab's, which has no name server.
+HOSTS = """127.0.0.1 localhost
+127.0.1.1 {name}
+
+# The following lines are desirable for IPv6 capable hosts
+::1     ip6-localhost ip6-loopback
+fe00::0 ip6-localnet
+ff00::0 ip6-mcastprefix
+ff02::1 ip6-allnodes
+ff02::2 ip6-allrouters
+
+{known}"""
 ALL = {config.node_name(index): index for index in range(1, max(config.CLUSTERS) + 1)}
 
 
@@ -66,9 +79,9 @@ def summary() -> list[str]:
     lines = []
     for name in existing():
         state = engine.query("inspect", "--format={{.State.Status}}, pid {{.State.Pid}}", name)
-        addresses = " ".join(network.address(ALL[name]) for network in config.NETWORKS)
+        address = config.MANAGEMENT.address(ALL[name])
         inside = engine.query("exec", name, "docker", "ps", "--format={{.Names}}").split()
-        lines.append(f"{name}  {state}, {addresses}, containers: {' '.join(inside) or 'none'}")
+        lines.append(f"{name}  {state}, {address}, containers: {' '.join(inside) or 'none'}")
     if lines:
         first = config.MANAGEMENT.address(1)
         lines.append(f"ssh -i {config.SSH_KEY} -o UserKnownHostsFile={config.KNOWN_HOSTS} {config.USER}@{first}")
@@ -103,22 +116,33 @@ def _create(name: str, image: str, model_archive: bytes) -> None:
         "--tmpfs=/run:exec,mode=755", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec,mode=1777",
         *(f"--volume={volume}:{folder}" for volume, folder in _volumes(name).items()),
         f"--network={config.MANAGEMENT.name}", f"--ip={config.MANAGEMENT.address(index)}",
-        *(f"--add-host={known}:{config.REGISTRY_ADDRESS}" for known in config.REGISTRY_NAMES),
         *(f"--env=LAB_INTERFACE_{number}={network.address(index)}={network.interface}"
           for number, network in enumerate(config.NETWORKS)),
+        f"--env=LAB_RAILS={' '.join(rail.interface for rail in config.RAILS)}",
         image,
     )  # fmt: skip
     for rail in config.RAILS:
         engine.docker("network", "connect", f"--ip={rail.address(index)}", rail.name, name)
-    for archive in (_host_key_archive(name), model_archive):
+    for archive in (_own_files(name), model_archive):
         subprocess.run(engine.command("cp", "-", f"{name}:/"), input=archive, check=True, capture_output=True)
 
 
-def _host_key_archive(name: str) -> bytes:
+def _own_files(name: str) -> bytes:
+    """What tells one node from another, and the hardware that it has."""
+    known = "".join(f"{config.REGISTRY_ADDRESS} {registry}\n" for registry in config.REGISTRY_NAMES)
+    texts = {
+        "etc/hostname": f"{name}\n",
+        "etc/hosts": HOSTS.format(name=name, known=known),
+        "etc/lab/hardware.json": hardware.tree(hardware.DEFAULT),
+    }
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(_host_key(name).iterdir()):
             archive.add(path, arcname=f"etc/ssh/{path.name}")
+        for path, text in texts.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
     return buffer.getvalue()
 
 

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two nodes that were bare and serve: rails, addresses and MTU, keys for each other, and the bandwidth between them."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from molecule.cluster import PAIR
+
+RAILS = ("enp1s0f1np1", "enP2p1s0f1np1")
+ADDRESSES = {
+    "spark-01": ("192.168.100.11", "192.168.101.11"),
+    "spark-02": ("192.168.100.12", "192.168.101.12"),
+}
+WAYS = [(node, peer) for node in PAIR.nodes for peer in PAIR.nodes if node != peer]
+
+
+def test_it_serves() -> None:
+    assert PAIR.completion_tokens() > 0
+
+
+@pytest.mark.parametrize("node", PAIR.nodes)
+def test_the_rails_are_as_planned(node: str) -> None:
+    for rail, address in zip(RAILS, ADDRESSES[node], strict=True):
+        (link,) = json.loads(PAIR.run(node, "ip", "-json", "-4", "address", "show", "dev", rail))
+        assert link["mtu"] == 9000
+        assert [item["local"] for item in link["addr_info"]] == [address]
+    assert PAIR.run(node, "stat", "-c", "%a %U", "/etc/netplan/60-dgxspark-sglang.yaml").strip() == "600 root"
+
+
+@pytest.mark.parametrize(("node", "peer"), WAYS)
+def test_full_frames_pass_on_both_rails(node: str, peer: str) -> None:
+    for rail, address in zip(RAILS, ADDRESSES[peer], strict=True):
+        PAIR.run(node, "ping", "-M", "do", "-s", "8972", "-c", "1", "-W", "2", "-I", rail, address)
+
+
+@pytest.mark.parametrize("node", PAIR.nodes)
+def test_the_management_interface_is_as_it_was(node: str) -> None:
+    assert "enP7s7" not in PAIR.run(node, "sh", "-c", "cat /etc/netplan/*.yaml")
+    assert "10.254.88.1 dev enP7s7" in PAIR.run(node, "ip", "route", "show", "default")
+
+
+@pytest.mark.parametrize(("node", "peer"), WAYS)
+def test_ssh_leads_from_node_to_node_by_name_and_address(node: str, peer: str) -> None:
+    for way in (peer, *ADDRESSES[peer]):
+        said = PAIR.run(node, "runuser", "-u", "spark", "--", "ssh", "-o", "BatchMode=yes", way, "hostname")
+        assert said.strip() == peer
+
+
+@pytest.mark.parametrize("node", PAIR.nodes)
+def test_a_host_with_another_key_is_not_trusted(node: str) -> None:
+    """Host keys are known, not accepted: the peer's answers are only as good as the key that we hold of it."""
+    peer = next(name for name in PAIR.nodes if name != node)
+    wrong = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2hKxvAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    known = PAIR.run(node, "sh", "-c", "ls /etc/ssh/*known_hosts*dgxspark* | head -n 1").strip()
+    PAIR.run(node, "cp", known, "/root/known")
+    try:
+        PAIR.run(node, "sed", "-i", f"s|ssh-ed25519 .*|{wrong}|", known)
+        said = PAIR.run(node, "sh", "-c", f"runuser -u spark -- ssh -o BatchMode=yes {peer} true 2>&1; echo status $?")
+        assert "status 255" in said
+    finally:
+        PAIR.run(node, "cp", "/root/known", known)
+
+
+def test_a_node_comes_back_with_its_rails_after_a_reboot() -> None:
+    """Only the rails: which ranks come back, and when, is for the server's own scenario."""
+    PAIR.play("stop.yml")
+    PAIR.reboot("spark-02")
+    (link,) = json.loads(PAIR.run("spark-02", "ip", "-json", "-4", "address", "show", "dev", RAILS[0]))
+    assert (link["mtu"], link["addr_info"][0]["local"]) == (9000, ADDRESSES["spark-02"][0])
+
+
+def test_the_bandwidth_is_measured_inside_the_image(tmp_path: Path) -> None:
+    played = PAIR.play("probe_fabric.yml", nccl_report=str(tmp_path), nccl_max_bytes=1048576)
+    assert played.code == 0
+    (report,) = [json.loads(path.read_text()) for path in tmp_path.rglob("*.json")]
+    sweeps = t.cast("list[dict[str, t.Any]]", report["sweeps"])
+    assert all(row["busbw"] > 0 for sweep in sweeps for row in sweep["results"])
+    assert list(tmp_path.rglob("*.svg"))
+
+
+def test_rails_that_do_not_reach_each_other_are_given_back(tmp_path: Path) -> None:
+    """MTU 9500 can be set, but frames of that size do not pass: the nodes go back to what worked."""
+    played = PAIR.play("site.yml", fabric_mtu=9500, fabric_guard=10)
+    assert played.code != 0
+    assert played.said("9472", "MTU")
+    PAIR.wait_until(lambda: _mtu("spark-01") == _mtu("spark-02") == 9000, 30)
+
+
+def _mtu(node: str) -> int:
+    return int(PAIR.run(node, "cat", f"/sys/class/net/{RAILS[0]}/mtu"))
