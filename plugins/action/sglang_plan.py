@@ -80,6 +80,7 @@ class ActionModule(ActionBase):
         wanted = {
             "image": drafted.image.name,
             "model_path": drafted.model_path,
+            "memory_fraction": drafted.args["mem_fraction_static"],
             "ports": list(drafted.ports),
             "nodes": [node.name for node in drafted.placement.nodes],
         }

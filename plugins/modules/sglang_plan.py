@@ -159,6 +159,7 @@ draft:
   sample:
     image: lmsysorg/sglang:v0.5.23
     model_path: /home/spark/ai/models/gpt-oss/gpt-oss-120b
+    memory_fraction: 0.75
     ports: [30000, 50000]
     nodes: [spark-01, spark-02]
 plan:

@@ -82,6 +82,7 @@ def test_a_draft_tells_what_to_look_at() -> None:
         "draft": {
             "image": "example/sglang:v0.5.23",
             "model_path": "/srv/models/tiny/tiny-1b",
+            "memory_fraction": 0.75,
             "ports": [30000, 50000],
             "nodes": NODES,
         }
