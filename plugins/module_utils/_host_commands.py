@@ -46,6 +46,8 @@ def commands(change: Change) -> list[Command]:
         return [
             ["ip", "address", "flush", "dev", name, "scope", "global"],
             ["ip", "link", "set", "dev", name, "mtu", str(after["mtu"])],
+            # networkd took the link-local address away; where the kernel has no IPv6 there was none.
+            ["sysctl", "-q", "-e", "-w", f"net.ipv6.conf.{name}.addr_gen_mode=0"],
             *(["ip", "address", "add", address, "dev", name] for address in after["addresses"]),
         ]
     return []
@@ -65,6 +67,7 @@ def return_script(changes: t.Sequence[Change], journal: str, before: str | None,
             lines += map(shlex.join, commands(change))
     state = None if before is None else {"content": before, "mode": "0600", "owner": "root", "group": "root"}
     lines += _file_lines(Change("file", journal, None, state))
+    lines.append(shlex.join(["rmdir", "--parents", "--ignore-fail-on-non-empty", journal.rpartition("/")[0]]))
     return "\n".join([*lines, f"touch {shlex.quote(note)}", ""])
 
 

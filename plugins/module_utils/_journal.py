@@ -70,6 +70,21 @@ class Guard:
                 "nothing was changed; look at `systemctl status` on the node.",
             )
 
+    def begin(self) -> None:
+        """Start from what is confirmed: what an earlier run left under the guard is taken back first."""
+        self.go_back()
+        self.disarm()
+
+    def go_back(self, effects: bool = True) -> bool:
+        """Take back at once what is under the guard. Return whether there is something."""
+        if os.path.exists(self._note) or not os.path.exists(self._script):
+            return False
+        if effects:
+            self._run(["systemctl", "stop", f"{self._unit}.timer"])
+            self._run(["/bin/sh", self._script])
+            self.disarm()
+        return True
+
     def confirm(self, effects: bool) -> bool:
         """Keep the changes. Return whether there was something to confirm. Raises SparkError when it is too late."""
         if os.path.exists(self._note):

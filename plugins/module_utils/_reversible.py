@@ -134,7 +134,7 @@ def resolve(item: Item, seen: t.Any) -> Item:
 
 def phases(changes: t.Sequence[Change]) -> list[tuple[list[Change], list[Command], list[Change]]]:
     """Return the changes in the order of execution: undone ones first; each time before and after `notify`."""
-    result = []
+    result: list[tuple[list[Change], list[Command], list[Change]]] = []
     for undoes, first, last in ((True, UNDO, UNDO_SETTLE), (False, APPLY, SETTLE)):
         mine = [change for change in changes if change.undoes == undoes]
         if undoes:

@@ -38,7 +38,7 @@ def _many(**options: t.Any) -> dict[str, t.Any]:
 
 SPEC: dict[str, t.Any] = dict(
     owner=TEXT,
-    state={"type": "str", "choices": ["present", "confirmed", "restored"], "default": "present"},
+    state={"type": "str", "choices": ["present", "confirmed", "returned", "restored"], "default": "present"},
     state_dir={"type": "path", "default": "/etc/dgxspark-sglang"},
     guard={"type": "int", "default": 0},
     files=_many(

@@ -31,9 +31,10 @@ options:
     description:
       - V(present) makes the node as asked for.
       - V(confirmed) keeps what an earlier task did under a guard. It fails when the node has taken it back already.
+      - V(returned) takes back at once what an earlier task did under a guard.
       - V(restored) puts back everything that the journal of this owner knows.
     type: str
-    choices: [present, confirmed, restored]
+    choices: [present, confirmed, returned, restored]
     default: present
   state_dir:
     description: The folder on the node that keeps the journals, readable by root alone.
@@ -328,6 +329,10 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
     journal, guard = Journal(params["state_dir"], owner), Guard(module.run_command, owner)
     if state == "confirmed":
         return {**_result([], []), "changed": guard.confirm(effects=not module.check_mode)}
+    if state == "returned":
+        return {**_result([], []), "changed": guard.go_back(effects=not module.check_mode)}
+    if params["guard"] and not module.check_mode:
+        guard.begin()
     system = System(module.run_command, owner)
     entries = journal.read()
     items = wanted(params, system, {entry.key for entry in entries}) if state == "present" else []

@@ -11,19 +11,19 @@ import typing as t
 from ..module_utils._addresses import derive
 from ..module_utils._errors import SparkError
 
+ADDRESSES = "spark_fabric_addresses"
 # Its two halves are the subnets of NVIDIA's own examples for two and more Sparks.
 DEFAULT_POOL = "192.168.100.0/23"
 
 
-def stated_addresses(hostvars: t.Any, node: str) -> tuple[str, ...]:
-    """Return `spark_fabric_addresses` of a node as it stands there. Raises SparkError when it is no list."""
-    stated = hostvars[node].get("spark_fabric_addresses") or ()
-    if isinstance(stated, str):
+def stated_list(hostvars: t.Any, node: str, variable: str) -> tuple[str, ...]:
+    """Return a list variable of a node, empty when it has none. Raises SparkError when it is no list."""
+    value = hostvars[node].get(variable) or ()
+    if isinstance(value, str):
         raise SparkError(
-            f"spark_fabric_addresses of {node} is {stated!r}, needed is a list.",
-            "write it as a YAML list: the address on the first rail, then on the second.",
+            f"{variable} of {node} is {value!r}, needed is a list.", "write it as a YAML list, that of rail 1 first."
         )
-    return tuple(map(str, stated))
+    return tuple(map(str, value))
 
 
 def fabric_pool(hostvars: t.Any, node: str) -> str:
@@ -33,7 +33,7 @@ def fabric_pool(hostvars: t.Any, node: str) -> str:
 def fabric_addresses(hostvars: t.Any, nodes: t.Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return node -> its fabric addresses, rail 1 first, without prefix length: as stated, else from the pool."""
     return {
-        node: tuple(text.partition("/")[0] for text in stated_addresses(hostvars, node))
+        node: tuple(text.partition("/")[0] for text in stated_list(hostvars, node, ADDRESSES))
         or derive(fabric_pool(hostvars, node), nodes, node)
         for node in nodes
     }

@@ -91,7 +91,7 @@ def test_a_text_where_a_list_is_needed_is_refused(variable: str) -> None:
     assert refusal(action(hostvars=known)) == [
         (
             f"{variable} of spark-02 is 'enp1s0f1np1', needed is a list.",
-            "write it as a YAML list, rail 1 first.",
+            "write it as a YAML list, that of rail 1 first.",
         )
     ]
 

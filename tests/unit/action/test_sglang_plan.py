@@ -180,7 +180,7 @@ def test_addresses_that_are_no_list_are_refused() -> None:
     assert refusal(action(hostvars=hosts)) == [
         (
             "spark_fabric_addresses of spark-01 is '192.168.100.11', needed is a list.",
-            "write it as a YAML list: the address on the first rail, then on the second.",
+            "write it as a YAML list, that of rail 1 first.",
         )
     ]
 

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.dgxspark.sglang.plugins.filter.fabric_story import FilterModule, fabric_story
 
 NODES = ["spark-01", "spark-02"]
-BACK = "What this run changed is not kept: every node takes it back by itself when its guard runs out."
+BACK = "What this run changed is not kept: every node goes back, by itself where it can't be reached."
 DONE: dict[str, dict[str, t.Any]] = {
     "planned": {"mine": {"notes": []}},
     "probed": {"fabric": {}, "taken": [], "unchecked": ""},

@@ -48,6 +48,7 @@ CASES: list[tuple[Change, list[str]]] = [
         [
             "ip address flush dev l scope global",
             "ip link set dev l mtu 1500",
+            "sysctl -q -e -w net.ipv6.conf.l.addr_gen_mode=0",
             "ip address add a/24 dev l",
         ],
     ),
@@ -105,7 +106,9 @@ def test_the_script_brings_everything_back(tmp_path: Path) -> None:
 
 
 def test_the_script_removes_a_journal_that_was_not_there(tmp_path: Path) -> None:
-    journal = tmp_path / "journal"
+    journal = tmp_path / "state" / "journal" / "fabric.json"
+    journal.parent.mkdir(parents=True)
+    (tmp_path / "another").touch()
     journal.write_text("x")
     subprocess.run(["/bin/sh", "-c", return_script([], str(journal), None, str(tmp_path / "note"))], check=True)
-    assert not journal.exists()
+    assert not (tmp_path / "state").exists()

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from pathlib import Path
 
 import pytest
@@ -25,25 +24,20 @@ exit 255
 """
 
 
-class Module:
-    def __init__(self, ssh: Path, hosts: t.Sequence[str]) -> None:
-        self.ssh = str(ssh)
-        self.params = {"targets": [{"node": f"of-{host}", "host": host} for host in hosts], "timeout": 1}
-
-    def get_bin_path(self, name: str, required: bool) -> str:
-        return self.ssh
-
-
-@pytest.fixture
-def ssh(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "ssh"
     program.write_text(PROGRAM, encoding="utf-8")
     program.chmod(0o755)
-    return program
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
 
 
-def test_every_way_is_tried_and_a_failed_one_is_told(ssh: Path) -> None:
-    answer = ssh_verify.verify(t.cast(t.Any, Module(ssh, ["good", "bad", "slow"])))
+def targets(*hosts: str) -> list[dict[str, str]]:
+    return [{"node": f"of-{host}", "host": host} for host in hosts]
+
+
+def test_every_way_is_tried_and_a_failed_one_is_told() -> None:
+    answer = ssh_verify.verify(targets("good", "bad", "slow"), timeout=1)
     assert answer["reached"] == ["good"]
     assert [(one["node"], one["host"], one["words"], one["meaning"]) for one in answer["failed_ways"]] == [
         ("of-bad", "bad", "spark@10.0.0.12: Permission denied (publickey).", "the node does not accept the key"),
@@ -51,13 +45,18 @@ def test_every_way_is_tried_and_a_failed_one_is_told(ssh: Path) -> None:
     ]
 
 
-def test_nothing_is_asked_and_nothing_but_keys_in_files_counts(ssh: Path) -> None:
-    words = ssh_verify.attempt(str(ssh), {"node": "spark-02", "host": "bad"}, 7).words.splitlines()[0]
+def test_nothing_is_asked_and_nothing_but_keys_in_files_counts() -> None:
+    words = ssh_verify.attempt(targets("bad")[0], 7).words.splitlines()[0]
     assert {"-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oIdentityAgent=none", "-oConnectTimeout=7"} <= set(
         words.split()
     )
     assert words.endswith("-- bad true")
 
 
-def test_no_target_is_no_failure(ssh: Path) -> None:
-    assert ssh_verify.verify(t.cast(t.Any, Module(ssh, []))) == {"reached": [], "failed_ways": []}
+def test_no_target_is_no_failure() -> None:
+    assert ssh_verify.verify([], timeout=1) == {"reached": [], "failed_ways": []}
+
+
+def test_without_a_client_that_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert ssh_verify.attempt(targets("good")[0], 1).words == "there is no ssh on this machine (package openssh-client)"
