@@ -70,6 +70,9 @@ class Guard:
                 "nothing was changed; look at `systemctl status` on the node.",
             )
 
+    def armed(self) -> bool:
+        return os.path.exists(self._script) and not os.path.exists(self._note)
+
     def begin(self) -> None:
         """Start from what is confirmed: what an earlier run left under the guard is taken back first."""
         self.go_back()
@@ -77,13 +80,12 @@ class Guard:
 
     def go_back(self, effects: bool = True) -> bool:
         """Take back at once what is under the guard. Return whether there is something."""
-        if os.path.exists(self._note) or not os.path.exists(self._script):
-            return False
-        if effects:
+        armed = self.armed()
+        if armed and effects:
             self._run(["systemctl", "stop", f"{self._unit}.timer"])
             self._run(["/bin/sh", self._script])
             self.disarm()
-        return True
+        return armed
 
     def confirm(self, effects: bool) -> bool:
         """Keep the changes. Return whether there was something to confirm. Raises SparkError when it is too late."""
@@ -92,10 +94,10 @@ class Guard:
                 "The node went back to what it had before, because nobody confirmed the change in time.",
                 "the connection broke while it was tested: check addresses and rules, and run again.",
             )
-        armed = os.path.exists(self._script)
+        armed = self.armed()
         if effects:
             self.disarm()
-        return armed and effects
+        return armed
 
     def disarm(self) -> None:
         if os.path.exists(self._script):

@@ -26,8 +26,8 @@ _START_SECONDS, _LOAD_BYTES_PER_SECOND = 420, 100e6
 def finish(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool = True) -> dict[str, t.Any]:
     """Return the whole plan, as data for the roles.
 
-    `strict`: what a bring-up prepares must be there: the GPU runtime, the rails with their addresses, and the image, with
-    one ID and the SGLang version that the flags were checked for.
+    `strict`: what a bring-up prepares must be there: the GPU runtime, the rails with their addresses, and the image,
+    with one ID and the SGLang version that the flags were checked for.
     Raises SparkError with every reason against starting.
     """
     request, placement = drafted.request, drafted.placement

@@ -42,7 +42,8 @@ class System:
 
     def missing_parents(self, folder: str) -> list[str]:
         """Return the folders above `folder` that are missing, the outermost first."""
-        found, parent = [], os.path.dirname(folder)
+        found: list[str] = []
+        parent = os.path.dirname(folder)
         while not os.path.isdir(parent):
             found.insert(0, parent)
             parent = os.path.dirname(parent)

@@ -16,8 +16,7 @@ description:
   - What is no longer asked for is put back, and I(state=restored) puts everything back. What somebody else has changed
     since stays as it is, and is told.
   - When one step fails, the steps before it are undone, and the task fails with the words of the program that refused.
-  - With I(guard), the node takes the changes back by itself unless a later task confirms them. That later task needs a
-    working connection, so that no change can lock anybody out.
+  - With I(guard), the node takes the changes back by itself unless a later task confirms them: that needs a connection.
 author:
   - The dgxspark.sglang authors (@dgxspark)
 extends_documentation_fragment:
@@ -318,54 +317,54 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._errors import SparkError
 from ..module_utils._host_commands import sentence
 from ..module_utils._journal import Guard, Journal
-from ..module_utils._reversible import Change, decide, resolve
+from ..module_utils._reversible import Change, Course, Entry, decide, resolve
 from ..module_utils._state_options import SPEC, wanted
 from ..module_utils._system import System
 
 
 def converge(module: AnsibleModule) -> dict[str, t.Any]:
-    params = module.params
-    owner, state = params["owner"], params["state"]
-    journal, guard = Journal(params["state_dir"], owner), Guard(module.run_command, owner)
-    if state == "confirmed":
-        return {**_result([], []), "changed": guard.confirm(effects=not module.check_mode)}
-    if state == "returned":
-        return {**_result([], []), "changed": guard.go_back(effects=not module.check_mode)}
-    if params["guard"] and not module.check_mode:
+    params, effects = module.params, not module.check_mode
+    journal, guard = Journal(params["state_dir"], params["owner"]), Guard(module.run_command, params["owner"])
+    if params["state"] == "confirmed":
+        return {**_result(), "changed": guard.confirm(effects)}
+    if params["state"] == "returned":
+        return {**_result(), "changed": guard.go_back(effects)}
+    if params["guard"] and effects:
         guard.begin()
-    system = System(module.run_command, owner)
-    entries = journal.read()
-    items = wanted(params, system, {entry.key for entry in entries}) if state == "present" else []
-    seen = {thing.key: system.look(*thing.key) for thing in [*items, *entries]}
+    system, entries = System(module.run_command, params["owner"]), journal.read()
+    known = {entry.key for entry in entries}
+    items = wanted(params, system, known) if params["state"] == "present" else []
+    seen = {key: system.look(*key) for key in {*known, *(item.key for item in items)}}
     items = [resolve(item, seen[item.key]) for item in items]
     course = decide(items, seen, entries)
-    result = _result(course.changes, course.left)
-    if module.check_mode:
-        return result
-    for item in items:
-        if item.options.get("validate") and seen[item.key] != item.want:
-            system.validate(item.name, item.want["content"], item.options["validate"])
+    if effects:
+        for item in items:
+            if item.options.get("validate") and seen[item.key] != item.want:
+                system.validate(item.name, item.want["content"], item.options["validate"])
+        perform(course, entries, system, journal, guard, params["guard"])
+    return {**_result(course.changes, course.left), "guarded": effects and guard.armed()}
+
+
+def perform(
+    course: Course, before: tuple[Entry, ...], system: System, journal: Journal, guard: Guard, seconds: int
+) -> None:
+    after = list(course.journal)
     if course.changes:
-        guarded = params["guard"] > 0
-        if guarded:
-            guard.arm(params["guard"], course.changes, journal)
-        after = list(course.journal)
+        if seconds:
+            guard.arm(seconds, course.changes, journal)
+        # What was there is on disk before anything changes, so that a run that breaks off can be undone, too.
+        journal.write([*after, *(entry for entry in before if entry not in after)])
         try:
-            # What was there is on disk before anything changes, so that a run that breaks off can be undone, too.
-            journal.write([*course.journal, *(entry for entry in entries if entry not in course.journal)])
             system.perform(course.changes, after)
         except SparkError as error:
             if error.facts["undone"]:
-                journal.write(entries)
+                journal.write(before)
             guard.disarm()
             raise
-        journal.write(after)
-        return {**result, "guarded": guarded}
-    journal.write(course.journal)
-    return result
+    journal.write(after)
 
 
-def _result(changes: t.Sequence[Change], left: t.Sequence[str]) -> dict[str, t.Any]:
+def _result(changes: t.Sequence[Change] = (), left: t.Sequence[str] = ()) -> dict[str, t.Any]:
     diff = [
         {
             "before_header": f"{change.kind} {change.name}",
