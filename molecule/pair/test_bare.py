@@ -16,8 +16,8 @@ from molecule.cluster import PAIR
 def test_check_tells_what_a_run_would_do() -> None:
     played = PAIR.play("site.yml", "--check")
     assert played.code == 0
-    assert played.said("rank 0 spark-01 at 192.168.100.11 on enp1s0f1np1: create and start")
-    assert played.said("rank 1 spark-02 at 192.168.100.12 on enp1s0f1np1: create and start")
+    assert played.said("rank 0 spark-01: create and start")
+    assert played.said("rank 1 spark-02: create and start")
     assert all(played.changed[node] > 0 for node in PAIR.nodes)
 
 

@@ -72,7 +72,7 @@ REFUSALS: dict[str, tuple[dict[str, t.Any], tuple[str, ...]]] = {
     "no such flag": ({"server_args": {"schedule_heuristic": "lpm"}}, ("no flag", "write schedule_policy")),
     "tp_size": ({"server_args": {"tp_size": 4}}, ("needs 4 GPU(s)", "have 2", "leave tp_size out")),
     "no head": ({"spark_head": ""}, ("has no head", "set spark_head")),
-    "fabric address": ({"spark_fabric_addresses": []}, ("spark-02 has no fabric address", "2 ranks must meet")),
+    "fabric address": ({"spark_fabric_addresses": ["192.168.100.11"]}, ("both have the fabric address",)),
     "port range": ({"server_port": 70000}, ("server_port is 70000", "1 to 65535")),
     "no model folder": ({"server_model_root": "/nowhere"}, ("spark-02: the folder /nowhere/lab", "hf download")),
     "one node differs": (
