@@ -51,7 +51,7 @@ def findings(folder: Path, **more: t.Any) -> tuple[Played, set[tuple[str, str, s
     return played, {
         (finding["check"], node, finding["severity"])
         for finding in found
-        for node in finding["nodes"]
+        for node in [finding["node"]]
         if finding["severity"] in ("fail", "warn")
     }
 

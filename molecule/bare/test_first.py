@@ -26,8 +26,7 @@ def remembered() -> None:
 def test_the_nodes_are_bare(node: str) -> None:
     first = json.loads(kept(node).read_text())
     assert "docker" not in " ".join(first["groups"])
-    assert first["rails"][1::2] == ["1500", "1500"]
-    assert not any("192.168." in line for line in first["rails"])
+    assert first["rails"] == ["1500", "1500"]  # no address, and the MTU that every interface begins with
     assert not any("python3-docker " in line for line in first["packages"])
     with pytest.raises(subprocess.CalledProcessError):
         PAIR.run(node, "runuser", "-u", "spark", "--", "ssh", "-o", "BatchMode=yes", "10.254.88.12", "true")
@@ -40,7 +39,7 @@ def test_the_doctor_tells_what_is_missing_and_who_repairs_it(tmp_path: Path) -> 
     found = {
         (finding["check"], node): finding["fixed_by"]
         for finding in json.loads((tmp_path / "pair.json").read_text())["findings"]
-        for node in finding["nodes"]
+        for node in [finding["node"]]
         if finding["severity"] in ("fail", "warn")
     }
     for node in PAIR.nodes:

@@ -1,0 +1,42 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's side of a measurement: look again and again while it lasts, and show how far it is."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils._text import duration
+
+display = Display()
+
+_HOLD = 5.0  # seconds that one look lasts on the node
+
+
+class ActionModule(ActionBase):
+    """Runs the module nccl_probe on the node; what lasts is asked for in short looks.
+
+    Ends when the module says so: it knows the bounds, and its own container alone. No node is waited for here.
+    """
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        args, begin, shown = dict(self._task.args), time.monotonic(), ""
+        if args.get("state") != "measured" or "hold" in args:
+            return {**result, **self._execute_module(module_args=args, task_vars=task_vars)}
+        while True:
+            seen = self._execute_module(module_args={**args, "hold": _HOLD}, task_vars=task_vars)
+            if seen.get("finished", True):
+                return {**result, **seen}
+            if seen["phase"] != shown and args["node"] == args["nodes"][0]["name"]:
+                shown = seen["phase"]
+                others = ", ".join(member["name"] for member in args["nodes"])
+                display.display(f"  {others}: {shown} (after {duration(time.monotonic() - begin)})")

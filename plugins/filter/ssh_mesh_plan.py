@@ -1,0 +1,109 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a node must have so that all nodes of its cluster reach each other by ssh."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: ssh_mesh_plan
+short_description: Decide a node's part of the ssh mesh
+version_added: 0.1.0
+description:
+  - Takes what M(dgxspark.sglang.ssh_look) showed on every node, and the inventory's C(ansible_host),
+    C(spark_fabric_addresses) and C(spark_fabric_pool).
+author:
+  - The dgxspark.sglang authors (@dgxspark)
+options:
+  _input:
+    description: C(hostvars), with the registered results C(ssh_mesh_looked) and C(ssh_mesh_made) of every node.
+    type: dict
+    required: true
+  nodes:
+    description: The nodes of the cluster.
+    type: list
+    elements: str
+    required: true
+  node:
+    description: The node whose part it is.
+    type: str
+    required: true
+  made:
+    description: Whether every node must have its key by now.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: Every node must be ready for the mesh
+  ansible.builtin.assert:
+    that: plan.reason | length == 0
+    fail_msg: "{{ plan.reason }}"
+  vars:
+    plan: "{{ hostvars | dgxspark.sglang.ssh_mesh_plan(groups['alpha'], inventory_hostname) }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The C(reason) against the mesh, empty when there is none.
+    - With no reason, C(folders), C(pairs) (of keys), C(files) and C(blocks) for M(dgxspark.sglang.node_state), and
+      C(targets) for M(dgxspark.sglang.ssh_verify).
+  type: dict
+"""
+
+import typing as t
+
+from ..module_utils import _ssh_mesh
+from ..module_utils._addresses import addresses_of
+from ..module_utils._errors import Problem, SparkError
+
+POOL = "192.168.100.0/23"  # the default of spark_fabric_pool
+
+
+def ssh_mesh_plan(hostvars: t.Any, nodes: t.Sequence[str], node: str, made: bool = True) -> dict[str, t.Any]:
+    if node not in nodes:
+        return {"reason": str(Problem(f"{node} belongs to no cluster.", "set spark_cluster to the name of its group."))}
+    lines = []
+    for name in nodes:
+        looked, key = hostvars[name].get("ssh_mesh_looked") or {}, hostvars[name].get("ssh_mesh_made") or {}
+        if key.get("failed") or key.get("unreachable"):
+            lines.append(f"{name} could not make its key: {_why(key)}")
+        elif "look" not in looked:
+            lines.append(f"{name} can't be part of the mesh: {_why(looked)}")
+    if lines:
+        return {"reason": "\n".join(lines)}
+    try:
+        members = [_member(name, nodes, hostvars[name]) for name in sorted(nodes)]
+    except SparkError as error:
+        return {"reason": str(error)}
+    problems = _ssh_mesh.problems(members, made)
+    if problems:
+        return {"reason": "\n".join(map(str, problems))}
+    return {"reason": "", **_ssh_mesh.wanted(members, node), "targets": _ssh_mesh.targets(members)}
+
+
+def _member(name: str, nodes: t.Sequence[str], known: t.Any) -> _ssh_mesh.Member:
+    look = known["ssh_mesh_looked"]["look"]
+    stated = known.get("spark_fabric_addresses") or ()
+    pool = str(known.get("spark_fabric_pool") or POOL)
+    fabric = [str(item.ip) for item in addresses_of(name, nodes, stated, pool)]
+    if not stated:  # those of the pool count once the node has them
+        has = {item.partition("/")[0] for item in look["addresses"]}
+        fabric = [item for item in fabric if item in has]
+    return _ssh_mesh.member(name, str(known.get("ansible_host") or name), fabric, look)
+
+
+def _why(result: t.Mapping[str, t.Any]) -> str:
+    if result.get("unreachable"):
+        # Ansible's own words before those of ssh say nothing more.
+        return f"it can't be reached: {str(result.get('msg', '')).rpartition('via ssh: ')[2].strip()}"
+    return str(result.get("msg") or "it is not in this run (--limit).")
+
+
+class FilterModule:
+    """Registers the filter."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"ssh_mesh_plan": ssh_mesh_plan}
