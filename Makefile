@@ -8,7 +8,7 @@ IN_VENV := .venv/bin/python -u tests/tools
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-setup:  ## virtual environments and the collection link (40 s; later nothing)
+setup:  ## virtual environments and the collection link (80 s; later nothing)
 	@$(RUN)/setup.py
 
 demo:  ## two simulated Sparks, the bring-up, and one answer (6 min; later 1)

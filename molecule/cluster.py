@@ -77,6 +77,12 @@ class Cluster:
             [*LAB, "exec", node, "--", *command], check=True, capture_output=True, text=True, timeout=120
         ).stdout
 
+    def ssh(self, node: str, to: str) -> tuple[int, str]:
+        """Log in from a node to another as the serving user; return ssh's exit status and what was said."""
+        script = f"runuser -u spark -- ssh -o BatchMode=yes -o ConnectTimeout=10 {to} hostname 2>&1; echo $?"
+        said = self.run(node, "sh", "-c", script).splitlines()
+        return int(said[-1]), "\n".join(said[:-1])
+
     def reboot(self, node: str) -> None:
         """Reboot a node and wait until systemd has started everything."""
         before = self.run(node, "cat", "/proc/sys/kernel/random/boot_id")

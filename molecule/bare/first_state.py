@@ -16,7 +16,7 @@ VOLATILE = ("mtab", "group-", "gshadow-", "passwd-", "shadow-", "ld.so.cache", "
 RAILS = "enp1s0f1np1 enP2p1s0f1np1"
 LOOKS = {
     "files": "find /etc /home/spark/.ssh -type f -printf '%m %u %g %p ' -exec md5sum {} ';' | sort -k 4",
-    "folders": r"find /etc /home/spark -type d -printf '%m %u %g %p\n' | grep -v -e ai/models/ -e ai/cache | sort -k4",
+    "folders": r"find /etc /home/spark -type d -printf '%m %u %g %p\n' | grep -v -e ai/models/ -e ai/cache -e /.ansible | sort -k4",
     "packages": r"dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n'",
     "groups": "id spark",
     "rails": f"for rail in {RAILS}; do ip -4 -brief address show $rail; cat /sys/class/net/$rail/mtu; done",

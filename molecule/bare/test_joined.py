@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import typing as t
 from pathlib import Path
 
 import pytest
@@ -50,8 +49,7 @@ def test_the_management_interface_is_as_it_was(node: str) -> None:
 @pytest.mark.parametrize(("node", "peer"), WAYS)
 def test_ssh_leads_from_node_to_node_by_name_and_address(node: str, peer: str) -> None:
     for way in (peer, *ADDRESSES[peer]):
-        said = PAIR.run(node, "runuser", "-u", "spark", "--", "ssh", "-o", "BatchMode=yes", way, "hostname")
-        assert said.strip() == peer
+        assert PAIR.ssh(node, way) == (0, peer)
 
 
 @pytest.mark.parametrize("node", PAIR.nodes)
@@ -59,14 +57,14 @@ def test_a_host_with_another_key_is_not_trusted(node: str) -> None:
     """Host keys are known, not accepted: the peer's answers are only as good as the key that we hold of it."""
     peer = next(name for name in PAIR.nodes if name != node)
     wrong = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2hKxvAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-    known = PAIR.run(node, "sh", "-c", "ls /etc/ssh/*known_hosts*dgxspark* | head -n 1").strip()
+    known = "/etc/ssh/dgxspark-sglang_known_hosts"
     PAIR.run(node, "cp", known, "/root/known")
     try:
         PAIR.run(node, "sed", "-i", f"s|ssh-ed25519 .*|{wrong}|", known)
-        said = PAIR.run(node, "sh", "-c", f"runuser -u spark -- ssh -o BatchMode=yes {peer} true 2>&1; echo status $?")
-        assert "status 255" in said
+        status, said = PAIR.ssh(node, peer)
     finally:
         PAIR.run(node, "cp", "/root/known", known)
+    assert (status, "Host key verification failed" in said) == (255, True)
 
 
 def test_a_node_comes_back_with_its_rails_after_a_reboot() -> None:
@@ -80,17 +78,20 @@ def test_a_node_comes_back_with_its_rails_after_a_reboot() -> None:
 def test_the_bandwidth_is_measured_inside_the_image(tmp_path: Path) -> None:
     played = PAIR.play("probe_fabric.yml", nccl_report=str(tmp_path), nccl_max_bytes=1048576)
     assert played.code == 0
-    (report,) = [json.loads(path.read_text()) for path in tmp_path.rglob("*.json")]
-    sweeps = t.cast("list[dict[str, t.Any]]", report["sweeps"])
-    assert all(row["busbw"] > 0 for sweep in sweeps for row in sweep["results"])
-    assert list(tmp_path.rglob("*.svg"))
+    report = json.loads((tmp_path / "nccl.json").read_text())
+    (pair,) = report["measurements"]
+    assert pair["nodes"] == list(PAIR.nodes)
+    assert {point["collective"] for point in pair["points"]} == {"all_gather", "all_reduce"}
+    assert max(point["bytes"] for point in pair["points"]) == 1048576
+    assert all(point["busbw"] > 0 and point["wrong"] == 0 for point in pair["points"])
+    assert "spark-01" in (tmp_path / "nccl.svg").read_text()
 
 
 def test_rails_that_do_not_reach_each_other_are_given_back(tmp_path: Path) -> None:
-    """MTU 9500 can be set, but frames of that size do not pass: the nodes go back to what worked."""
-    played = PAIR.play("site.yml", fabric_mtu=9500, fabric_guard=10)
+    """MTU 9500 can be set, but frames of that size do not pass the switch: the nodes go back to what worked."""
+    played = PAIR.play("site.yml", fabric_mtu=9500)
     assert played.code != 0
-    assert played.said("9472", "MTU")
+    assert played.said("small packets pass, but none of 9500 bytes", "set MTU 9500 at both ends")
     PAIR.wait_until(lambda: _mtu("spark-01") == _mtu("spark-02") == 9000, 30)
 
 

@@ -56,21 +56,29 @@ import typing as t
 
 from ..module_utils._errors import Problem
 from ..module_utils._fabric_story import Ping, story
+from ..module_utils._results import account
 
-# A key of the result that is there when the step was done.
-_PROOF = {"planned": "mine", "probed": "fabric", "applied": "actions", "pinged": "pings", "kept": "actions"}
+# The module of a step, and a key of its result that is there when the step was done.
+_STEPS = {
+    "planned": ("fabric_plan", "mine"),
+    "probed": ("fabric_look", "fabric"),
+    "applied": ("node_state", "actions"),
+    "pinged": ("fabric_ping", "pings"),
+    "kept": ("node_state", "actions"),
+}
 
 
 def fabric_story(hostvars: t.Any, step: str, nodes: t.Sequence[str], mtu: int = 9000) -> str:
+    module, proof = _STEPS[step]
     results = {node: hostvars[node].get(f"fabric_{step}") or {} for node in nodes}
     # What was skipped was not needed: a node alone has nobody to ping.
     done = {node: result for node, result in results.items() if not result.get("skipped")}
-    broken = {node: result for node, result in done.items() if _PROOF[step] not in result}
+    broken = {node: result for node, result in done.items() if proof not in result}
     if step == "planned" and broken:  # whoever has a plan refuses for all
         told = [str(result["msg"]) for node, result in sorted(broken.items()) if "msg" in result]
         told = told or [f"No plan of {', '.join(sorted(broken))}."]
     elif broken:
-        told = [_why(node, result) for node, result in sorted(broken.items())]
+        told = [account(node, result, module) for node, result in sorted(broken.items())]
     elif step == "probed":
         told = [str(problem) for node, result in sorted(done.items()) for problem in _taken(node, result)]
     elif step == "pinged":
@@ -82,12 +90,6 @@ def fabric_story(hostvars: t.Any, step: str, nodes: t.Sequence[str], mtu: int = 
     if told and any((hostvars[node].get("fabric_applied") or {}).get("guarded") for node in nodes):
         told.append("What this run changed is not kept: every node goes back, by itself where it can't be reached.")
     return "\n".join(dict.fromkeys(told))
-
-
-def _why(node: str, result: t.Mapping[str, t.Any]) -> str:
-    if result.get("unreachable"):
-        return f"{node} can't be reached any more: {str(result.get('msg', '')).strip()}"
-    return f"{node}: {result.get('msg') or 'the step was not done.'}"
 
 
 def _taken(node: str, result: t.Mapping[str, t.Any]) -> list[Problem]:

@@ -45,6 +45,7 @@ _value:
 import typing as t
 
 from ..module_utils._errors import Problem
+from ..module_utils._results import account
 
 
 def nccl_refusal(hostvars: t.Any, nodes: t.Sequence[str]) -> str:
@@ -56,10 +57,8 @@ def nccl_refusal(hostvars: t.Any, nodes: t.Sequence[str]) -> str:
 
 
 def _reasons(node: str, result: t.Mapping[str, t.Any]) -> list[str]:
-    if result.get("unreachable"):
-        return [f"{node} can't be reached: {str(result.get('msg', '')).strip()}"]
     if "problems" not in result:
-        return [f"{node}: {result.get('msg') or 'was not looked at; every node of a cluster is needed.'}"]
+        return [account(node, result, "nccl_probe")]
     return [str(Problem(**problem)) for problem in result["problems"]]
 
 

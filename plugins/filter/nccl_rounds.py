@@ -17,7 +17,7 @@ author:
   - The dgxspark.sglang authors (@dgxspark)
 options:
   _input:
-    description: C(hostvars); C(spark_fabric_addresses) of a node wins over addresses from O(pool).
+    description: C(hostvars), with C(spark_fabric_addresses) or C(spark_fabric_pool) where a node has them.
     type: dict
     required: true
   nodes:
@@ -25,16 +25,12 @@ options:
     type: list
     elements: str
     required: true
-  pool:
-    description: The network from which the role fabric gives addresses to nodes that have none in the inventory.
-    type: str
-    required: true
 """
 
 EXAMPLES = r"""
 - name: Show who measures with whom
   ansible.builtin.debug:
-    msg: "{{ hostvars | dgxspark.sglang.nccl_rounds(groups['pair'], '192.168.100.0/23') | map(attribute='name') }}"
+    msg: "{{ hostvars | dgxspark.sglang.nccl_rounds(groups['pair']) | map(attribute='name') }}"
 """
 
 RETURN = r"""
@@ -50,14 +46,14 @@ from dataclasses import asdict
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._addresses import addresses_of
 from ..module_utils._errors import SparkError
 from ..module_utils._nccl import Member, rounds
+from ..plugin_utils._inventory import fabric_addresses
 
 
-def nccl_rounds(hostvars: t.Any, nodes: t.Sequence[str], pool: str) -> list[dict[str, t.Any]]:
+def nccl_rounds(hostvars: t.Any, nodes: t.Sequence[str]) -> list[dict[str, t.Any]]:
     try:
-        members = [_member(hostvars, node, nodes, pool) for node in sorted(nodes)]
+        members = [Member(node, addresses) for node, addresses in fabric_addresses(hostvars, sorted(nodes)).items()]
     except SparkError as error:
         raise AnsibleFilterError(str(error)) from error
     return [
@@ -68,11 +64,6 @@ def nccl_rounds(hostvars: t.Any, nodes: t.Sequence[str], pool: str) -> list[dict
         }
         for one in rounds(members)
     ]
-
-
-def _member(hostvars: t.Any, node: str, nodes: t.Sequence[str], pool: str) -> Member:
-    stated = hostvars[node].get("spark_fabric_addresses") or ()
-    return Member(node, tuple(str(address.ip) for address in addresses_of(node, nodes, stated, pool)))
 
 
 class FilterModule:

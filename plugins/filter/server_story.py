@@ -52,23 +52,20 @@ _value:
 import typing as t
 
 from ..module_utils._gate import Report, root_cause, story
+from ..module_utils._results import account
 
 
 def server_story(hostvars: t.Any, ranks: t.Sequence[str], nodes: t.Sequence[str]) -> dict[str, t.Any]:
     results = {node: hostvars[node].get("server_started") or {} for node in nodes}
     broken = {node: result for node, result in results.items() if "actions" not in result}
     if broken:
-        lines = [f"{node} could not do its part: {_why(result)}" for node, result in sorted(broken.items())]
+        lines = [account(node, result, "sglang_server") for node, result in sorted(broken.items())]
         return {"started": False, "passed": False, "step": "", "text": "\n".join(lines)}
     gates = {node: hostvars[node].get("server_gate") or {} for node in ranks}
     reports = [Report(**result["report"]) for result in gates.values() if "report" in result]
     passed, text = story(reports, ranks)
     cause = root_cause(reports)
     return {"started": True, "passed": passed, "step": cause.step if cause else "", "text": text}
-
-
-def _why(result: t.Mapping[str, t.Any]) -> str:
-    return "it can't be reached." if result.get("unreachable") else str(result.get("msg", "it was not asked to."))
 
 
 class FilterModule:

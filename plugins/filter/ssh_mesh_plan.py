@@ -56,10 +56,9 @@ _value:
 import typing as t
 
 from ..module_utils import _ssh_mesh
-from ..module_utils._addresses import addresses_of
 from ..module_utils._errors import Problem, SparkError
-
-POOL = "192.168.100.0/23"  # the default of spark_fabric_pool
+from ..module_utils._results import account
+from ..plugin_utils._inventory import ADDRESSES, fabric_addresses
 
 
 def ssh_mesh_plan(hostvars: t.Any, nodes: t.Sequence[str], node: str, made: bool = True) -> dict[str, t.Any]:
@@ -68,14 +67,15 @@ def ssh_mesh_plan(hostvars: t.Any, nodes: t.Sequence[str], node: str, made: bool
     lines = []
     for name in nodes:
         looked, key = hostvars[name].get("ssh_mesh_looked") or {}, hostvars[name].get("ssh_mesh_made") or {}
-        if key.get("failed") or key.get("unreachable"):
-            lines.append(f"{name} could not make its key: {_why(key)}")
+        if key and "actions" not in key:
+            lines.append(account(name, key, "node_state"))
         elif "look" not in looked:
-            lines.append(f"{name} can't be part of the mesh: {_why(looked)}")
+            lines.append(account(name, looked, "ssh_look"))
     if lines:
         return {"reason": "\n".join(lines)}
     try:
-        members = [_member(name, nodes, hostvars[name]) for name in sorted(nodes)]
+        addresses = fabric_addresses(hostvars, nodes)
+        members = [_member(name, hostvars[name], addresses[name]) for name in sorted(nodes)]
     except SparkError as error:
         return {"reason": str(error)}
     problems = _ssh_mesh.problems(members, made)
@@ -84,22 +84,12 @@ def ssh_mesh_plan(hostvars: t.Any, nodes: t.Sequence[str], node: str, made: bool
     return {"reason": "", **_ssh_mesh.wanted(members, node), "targets": _ssh_mesh.targets(members)}
 
 
-def _member(name: str, nodes: t.Sequence[str], known: t.Any) -> _ssh_mesh.Member:
+def _member(name: str, known: t.Any, fabric: t.Sequence[str]) -> _ssh_mesh.Member:
     look = known["ssh_mesh_looked"]["look"]
-    stated = known.get("spark_fabric_addresses") or ()
-    pool = str(known.get("spark_fabric_pool") or POOL)
-    fabric = [str(item.ip) for item in addresses_of(name, nodes, stated, pool)]
-    if not stated:  # those of the pool count once the node has them
+    if not known.get(ADDRESSES):  # those of the pool count once the node has them
         has = {item.partition("/")[0] for item in look["addresses"]}
         fabric = [item for item in fabric if item in has]
     return _ssh_mesh.member(name, str(known.get("ansible_host") or name), fabric, look)
-
-
-def _why(result: t.Mapping[str, t.Any]) -> str:
-    if result.get("unreachable"):
-        # Ansible's own words before those of ssh say nothing more.
-        return f"it can't be reached: {str(result.get('msg', '')).rpartition('via ssh: ')[2].strip()}"
-    return str(result.get("msg") or "it is not in this run (--limit).")
 
 
 class FilterModule:

@@ -44,23 +44,26 @@ _value:
 import typing as t
 
 from ..module_utils._errors import Problem
+from ..module_utils._results import account
 
 
 def ssh_mesh_story(hostvars: t.Any, nodes: t.Sequence[str]) -> str:
     lines: list[str] = []
     for node in sorted(nodes):
         known = hostvars[node]
-        for did, result in (("write its ssh files", "ssh_mesh_written"), ("try its ways", "ssh_mesh_verified")):
-            found = known.get(result) or {"msg": "it was not asked to"}
-            if found.get("unreachable") or found.get("failed") or not ("failed" in found or "changed" in found):
-                lines.append(f"{node} could not {did}: {str(found.get('msg', '')).strip()}")
+        for step, result, proof in (
+            ("node_state", "ssh_mesh_written", "actions"),
+            ("ssh_verify", "ssh_mesh_verified", "failed_ways"),
+        ):
+            if proof not in (known.get(result) or {}):
+                lines.append(account(node, known.get(result), step))
                 break
     if lines:
         return "\n".join(lines)
     # One cause may break many ways: its next step is told once.
     broken: dict[Problem, list[str]] = {}
     for node in sorted(nodes):
-        for item in hostvars[node]["ssh_mesh_verified"].get("failed_ways") or ():
+        for item in hostvars[node]["ssh_mesh_verified"]["failed_ways"]:
             way = f"{node} does not reach {item['node']} as {item['host']}: {item['words']}"
             broken.setdefault(Problem(item["meaning"], item["hint"]), []).append(way)
     return "\n".join(f"{chr(10).join(ways)}\n  Meaning: {problem}" for problem, ways in broken.items())

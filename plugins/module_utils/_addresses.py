@@ -22,20 +22,13 @@ _PREFIX = 24  # of an address that is stated without one
 Address = ipaddress.IPv4Interface
 
 
-def derive(pool: str, nodes: t.Sequence[str], node: str) -> tuple[str, str]:
-    """Return the two addresses of a node from a pool such as 192.168.100.0/23, rail 1 first, without prefix length.
-
-    Each rail is a subnet of its own: the first two /24, or the two halves of a smaller pool. The nodes count from 1 in
-    the order of their names; node i gets host number 10+i. Raises SparkError for a pool that can't give that.
-    """
-    first, second = addresses_of(node, nodes, (), pool)
-    return str(first.ip), str(second.ip)
-
-
 def addresses_of(node: str, nodes: t.Sequence[str], stated: t.Sequence[str], pool: str) -> tuple[Address, ...]:
-    """Return the addresses of a node with their prefix lengths, rail 1 first: the stated ones, else derived ones.
+    """Return the addresses of a node with their prefix lengths, rail 1 first: the stated ones, else those of the pool.
 
-    `stated`: "192.168.100.11" (then /24) or "192.168.100.11/25". Raises SparkError for what is no IPv4 address.
+    `stated`: "192.168.100.11" (then /24) or "192.168.100.11/25". `pool`: such as 192.168.100.0/23. There each rail is a
+    subnet of its own: the first two /24, or the two halves of a smaller pool. The nodes count from 1 in the order of
+    their names; node i gets host number 10+i. Raises SparkError for what is no IPv4 address, and for a pool that can't
+    give that.
     """
     if stated:
         return tuple(_stated(node, text) for text in stated)

@@ -14,15 +14,16 @@ import typing as t
 from . import _cx7
 from ._doctor_facts import App, Container, Disk, Facts, Gpu
 from ._fabric import Interface
+from ._results import trouble
 
 _CUDA = re.compile(r"CUDA Version\s*:\s*(\d+(?:\.\d+)*)", re.I)
-_SUDO = ("sudo password", "a password is required")
 
 
 def parse_facts(node: str, looked: t.Mapping[str, t.Any] | None) -> Facts:
     """Return the facts from the result of node_doctor, whichever way that ended."""
     if not looked or "doctor" not in looked:
-        return Facts(node, *_why(looked))
+        problem = trouble(looked, "node_doctor")
+        return Facts(node, problem.what.rstrip("."), problem.hint or "mend what it says, then look again.")
     raw, clock = looked["doctor"], looked.get("clock") or {}
     info, image = raw["docker"]["info"], raw["docker"]["image"]
     containers = tuple(Container(**item) for item in raw["docker"]["containers"])
@@ -74,19 +75,6 @@ def parse_facts(node: str, looked: t.Mapping[str, t.Any] | None) -> Facts:
         registry=raw["registry"]["host"],
         registry_found=raw["registry"]["found"],
     )
-
-
-def _why(looked: t.Mapping[str, t.Any] | None) -> tuple[str, str]:
-    """Return why a node was not seen, and what to do about it."""
-    if not looked:
-        return "was not looked at", "run it on the whole cluster: without --limit, or with the cluster's name."
-    # From ansible-core 2.19 on the reason follows these words.
-    said = " ".join(str(looked.get("reason") or looked.get("msg", "")).split()).removeprefix("Task failed: ")
-    if any(word in said for word in _SUDO):
-        return "sudo asks for a password there", "add -K, so that Ansible asks you for it."
-    if looked.get("unreachable"):
-        return f"can't be reached: {said}", "check its power, network and ssh; every node of a cluster is needed."
-    return f"could not be looked at: {said}", str(looked.get("hint") or "mend what it says, then look again.")
 
 
 def _fields(text: str) -> list[tuple[str, str, str]]:

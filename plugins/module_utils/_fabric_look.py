@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ._results import trouble
+
 
 @dataclass(frozen=True)
 class Link:
@@ -59,13 +61,9 @@ class Node:
 
 def parse_look(raw: t.Mapping[str, t.Any] | None) -> Look:
     """Return the look from the registered result of fabric_look, whichever way that ended."""
-    if not raw:
-        return Look(error="was not looked at.", hint="run the role on all nodes of the cluster at once.")
-    if raw.get("unreachable"):
-        reason = str(raw.get("msg", "")).strip()
-        return Look(error=f"can't be reached: {reason}", hint="check its power, network and ssh.")
-    if "fabric" not in raw:
-        return Look(error=f"failed to look: {raw.get('reason') or raw.get('msg', '')}", hint=str(raw.get("hint", "")))
+    if not raw or "fabric" not in raw:
+        problem = trouble(raw, "fabric_look")
+        return Look(error=problem.what, hint=problem.hint)
     found = dict(raw["fabric"])
     links = tuple(Link(**{**link, "addresses": tuple(link["addresses"])}) for link in found.pop("links"))
     return Look(links=links, routed=tuple(found.pop("routed")), moved=tuple(found.pop("moved")), **found)

@@ -21,15 +21,22 @@ _LISTEN = "0A"
 _CONTAINER_ID = re.compile(r"([0-9a-f]{64})")
 
 
-def interfaces(run: t.Callable[[list[str]], tuple[int, str, str]]) -> list[Interface]:
-    """Return the node's interfaces with their addresses and the RDMA device behind each.
+# Runs a command and returns its exit status, output and error output (AnsibleModule.run_command).
+Run = t.Callable[[list[str]], tuple[int, str, str]]
 
-    `run`: runs a command and returns its exit status, output and error output (AnsibleModule.run_command).
-    """
-    command = ["ip", "-json", "address", "show"]
+
+def ip(run: Run, *words: str) -> list[dict[str, t.Any]]:
+    """Return what `ip -json` says. Raises SparkError when it fails."""
+    command = ["ip", "-json", *words]
     status, output, error = run(command)
     if status != 0:
         raise SparkError(f"`{' '.join(command)}` failed: {error.strip()}", "install iproute2 on the node.")
+    # It says nothing at all where there is nothing to say, and before 6.2 an empty object for what a filter leaves out.
+    return [item for item in json.loads(output or "[]") if item]
+
+
+def interfaces(run: Run) -> list[Interface]:
+    """Return the node's interfaces with their addresses and the RDMA device behind each."""
     rdma = rdma_devices()
     return [
         Interface(
@@ -39,7 +46,7 @@ def interfaces(run: t.Callable[[list[str]], tuple[int, str, str]]) -> list[Inter
             up=link.get("operstate") in ("UP", "UNKNOWN"),
             rdma_device=rdma.get(link["ifname"], ""),
         )
-        for link in json.loads(output)
+        for link in ip(run, "address", "show")
     ]
 
 
@@ -78,13 +85,18 @@ def listeners(ports: t.Iterable[int]) -> dict[int, dict[str, t.Any]]:
         for descriptor in _listdir(f"/proc/{pid}/fd"):
             inode = _readlink(f"/proc/{pid}/fd/{descriptor}").removeprefix("socket:[").removesuffix("]")
             if inode in inodes:
-                container = _CONTAINER_ID.search(_read(f"/proc/{pid}/cgroup"))
                 found[inodes[inode]] = {
                     "pid": int(pid),
                     "process": _read(f"/proc/{pid}/comm").strip(),
-                    "container_id": container.group(1) if container else "",
+                    "container_id": container_of(pid),
                 }
     return found
+
+
+def container_of(pid: str) -> str:
+    """Return the ID of the container that a process runs in; empty when in none."""
+    found = _CONTAINER_ID.search(_read(f"/proc/{pid}/cgroup"))
+    return found.group(1) if found else ""
 
 
 def model_folder(path: str) -> Listing:

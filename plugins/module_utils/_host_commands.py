@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The commands that bring a host from one state to another, and the script that brings it back by itself."""
+"""The commands that bring a host from one state to another, the script that brings it back, and both for people."""
 
 from __future__ import annotations
 
@@ -94,3 +94,20 @@ def sentence(change: Change) -> str:
         verb = "set"
     back = " again, as before" if change.undoes else ""
     return f"{verb} {change.kind} {change.name}{back}"
+
+
+def difference(change: Change) -> dict[str, str]:
+    """Return a change as an entry of the result's key `diff`."""
+    header = f"{change.kind} {change.name}"
+    before, after = _lines(change.before), _lines(change.after)
+    return {"before_header": header, "after_header": header, "before": before, "after": after}
+
+
+def _lines(state: t.Any) -> str:
+    """Return a state as a text that can be compared line by line."""
+    if isinstance(state, dict) and "content" in state:
+        about = " ".join(str(state[key]) for key in ("mode", "owner", "group") if key in state)
+        return f"{state['content']}{about and f'({about})'}\n"
+    if isinstance(state, dict):
+        return "".join(f"{key}: {value}\n" for key, value in sorted(state.items()))
+    return {None: "absent\n", False: "absent\n", True: "present\n"}.get(state, f"{state}\n")

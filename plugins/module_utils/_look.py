@@ -15,7 +15,6 @@ import importlib.util
 import json
 import os
 import pwd
-import re
 import shutil
 import time
 import typing as t
@@ -30,7 +29,6 @@ _GPU_FIELDS = "name,driver_version,clocks.sm,utilization.gpu,clocks_event_reason
 _TABLE = ["--format=csv,noheader,nounits"]
 _CONTAINER_FIELDS = ("ID", "Names", "Image", "State", f'Label "{SPEC_LABEL}"')
 _MEMORY = ("MemTotal:", "MemAvailable:", "SwapTotal:", "SwapFree:", "CmaTotal:", "CmaFree:")
-_CONTAINER_ID = re.compile(r"([0-9a-f]{64})")
 FILES = {
     "os_release": "/etc/os-release",
     "dgx_release": "/etc/dgx-release",
@@ -190,8 +188,8 @@ def docker_error(answer: Answer, info: t.Mapping[str, t.Any]) -> str:
 def app_containers(listed: str) -> dict[str, str]:
     """Return process -> the container that it runs in, for the processes on the GPU."""
     pids = [line.partition(",")[0].strip() for line in listed.splitlines()]
-    found = {pid: _CONTAINER_ID.search(_read(f"/proc/{pid}/cgroup")) for pid in pids if pid.isdigit()}
-    return {pid: match.group(1) for pid, match in found.items() if match}
+    found = {pid: _host.container_of(pid) for pid in pids if pid.isdigit()}
+    return {pid: container for pid, container in found.items() if container}
 
 
 def groups(user: str) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from ._nccl_log import LOCAL, RDMA, SOCKET, size
 from ._nccl_verdict import FAILED, LINE_RATE, PASSED, UNJUDGED, Heard, expectation, judge
+from ._results import account
 
 Result = t.Mapping[str, t.Any]
 _TAIL = 8  # lines of the last words in a story; the report has more
@@ -69,7 +70,7 @@ def _errors(parts: t.Mapping[str, Result]) -> list[tuple[bool, str, str]]:
 def _error(node: str, part: Result) -> tuple[bool, str] | None:
     """Return why a node's part failed; first whether it may only be the echo of another's failure."""
     if part.get("unreachable"):
-        return False, f"{node} can't be reached: {str(part.get('msg', '')).strip()}"
+        return False, account(node, part, "nccl_probe")
     if part.get("error"):
         return bool(part.get("echo")), f"{node}: {part['error']}\n  Next step: {part['hint']}"
     if "points" not in part:

@@ -13,6 +13,7 @@ from ._errors import Problem
 from ._fabric import Interface
 from ._model import ModelFolder
 from ._request import Draft
+from ._results import trouble
 from ._text import gib
 
 
@@ -52,16 +53,9 @@ def parse_probe(
         ("model_inventory", model, "models"),
         ("sglang_image", image or {"image_id": ""}, "image_id"),
     ):
-        if not raw:
-            return Probe(node, error=f"was not looked at by {name}.")
-        if raw.get("unreachable"):
-            return Probe(node, error=f"can't be reached: {str(raw.get('msg', '')).strip()}")
-        if proof not in raw:
-            return Probe(
-                node,
-                error=f"failed in {name}: {raw.get('reason') or raw.get('msg', '')}",
-                hint=str(raw.get("hint", "")),
-            )
+        if proof not in (raw or {}):
+            problem = trouble(raw, name)
+            return Probe(node, error=problem.what, hint=problem.hint)
     found, folder = t.cast("dict[str, t.Any]", looked)["probe"], t.cast("dict[str, t.Any]", model)["models"][0]
     return Probe(
         node=node,
@@ -85,18 +79,12 @@ def problems_of(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool) -> 
     for node in drafted.placement.nodes:
         probe = probes[node.name]
         if probe.error:
-            found.append(Problem(f"{node.name} {probe.error}", probe.hint or _advice(probe.error)))
+            found.append(Problem(f"{node.name} {probe.error}", probe.hint))
             continue
         found += _engine_problems(probe, drafted.request.gpus if strict else "none")
         found += _port_problems(probe, drafted.ports if node is drafted.placement.head else drafted.ports[:1], drafted)
         found += _model_problems(probe, drafted) or _memory_problems(probe, drafted)
     return found or _image_problems(drafted, [probes[node.name] for node in drafted.placement.nodes], strict)
-
-
-def _advice(error: str) -> str:
-    if "sudo password" in error:
-        return "add -K, so that Ansible asks for the sudo password."
-    return "check its power, network and ssh; every node of a cluster is needed."
 
 
 def _engine_problems(probe: Probe, gpus: str) -> list[Problem]:

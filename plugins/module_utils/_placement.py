@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import typing as t
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ GPUS_PER_NODE = 1
 
 @dataclass(frozen=True)
 class Node:
-    """What the inventory says of one node: whom it takes for the head, its address on each rail, and its `host`
+    """What the inventory says of one node: whom it takes for the head, its IP address on each rail, and its `host`
     (the address on the management network, where people reach the API)."""
 
     name: str
@@ -48,7 +47,7 @@ def place(cluster: str, nodes: t.Sequence[Node], sizes: t.Sequence[int], wanted:
 
     `sizes` are the node counts that the profile can run on; the largest that the cluster has is taken, or `wanted`
     when it is not 0. Raises SparkError for no head, two heads, a head outside the cluster, a count that the profile or
-    the cluster can't have, and for missing, malformed or repeated fabric addresses where ranks must meet.
+    the cluster can't have, and for missing or repeated fabric addresses where ranks must meet.
     """
     names = sorted(node.name for node in nodes)
     count = _count(cluster, len(nodes), sizes, wanted)
@@ -108,12 +107,6 @@ def _address_problems(placement: Placement) -> list[Problem]:
                 Problem(f"{node.name} has no fabric address, but {placement.nnodes} ranks must meet.", hint)
             )
         for address in node.fabric_addresses:
-            try:
-                ipaddress.ip_address(address)
-            except ValueError:
-                problems.append(
-                    Problem(f"{node.name} has the fabric address {address!r}, which is no IP address.", hint)
-                )
             if address in owner:
                 problems.append(
                     Problem(f"{owner[address]} and {node.name} both have the fabric address {address}.", hint)

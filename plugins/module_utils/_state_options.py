@@ -56,7 +56,8 @@ SPEC: dict[str, t.Any] = dict(
         paths={"type": "list", "elements": "path", "required": True},
         **{**OWNERSHIP, "mode": {"type": "str", "default": "0755"}},
     ),
-    keys=_many(path=PATH, user=TEXT, comment={"type": "str", "default": ""}),
+    # Paths of keys, which are no secret: without `no_log` set, Ansible goes by the name of the option, and warns.
+    keys={**_many(path=PATH, user=TEXT, comment={"type": "str", "default": ""}), "no_log": False},
     packages=_many(name=TEXT, unless={"type": "str", "default": ""}),
     members=_many(user=TEXT, group=TEXT),
     units=_many(name=TEXT, enabled={"type": "bool"}, active={"type": "bool"}),

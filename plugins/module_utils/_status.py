@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from ._results import words
 from ._text import duration, gib
 
 COLUMNS = ("CLUSTER", "NODE", "INSTANCE", "RANK", "STATE", "MODEL", "HEALTH", "SINCE", "MEMORY FREE")
@@ -56,7 +57,7 @@ def rows_of(
 def reasons(node: str, looked: t.Mapping[str, t.Any] | None) -> list[str]:
     """Return why a node's row says so little, in the words of what failed."""
     if not looked or "probe" not in looked:
-        return [f"{node}: {str((looked or {}).get('msg', 'it was not asked')).strip()}"]
+        return [f"{node}: {words(looked) or 'it was not asked'}"]
     error = looked["probe"]["docker_error"]
     return [f"{node}: {error}"] if error else []
 

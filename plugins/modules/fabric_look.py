@@ -101,7 +101,6 @@ unchecked:
 """
 
 import glob
-import json
 import os
 import re
 import typing as t
@@ -110,6 +109,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils import _netplan, _sysfs
 from ..module_utils._errors import SparkError
+from ..module_utils._host import ip
 from ..module_utils._journal import Journal
 
 try:
@@ -124,7 +124,8 @@ _MAC = re.compile(r"\[([0-9A-Fa-f:]{17})\]")
 
 def look(module: AnsibleModule) -> dict[str, t.Any]:
     files, unreadable = netplan_files()
-    routes = [*said(module, "-4", "route", "show", "default"), *said(module, "-6", "route", "show", "default")]
+    default = ("route", "show", "default")
+    routes = [*ip(module.run_command, "-4", *default), *ip(module.run_command, "-6", *default)]
     return {
         "tree": _sysfs.read(),
         "links": [
@@ -135,7 +136,7 @@ def look(module: AnsibleModule) -> dict[str, t.Any]:
                 "driver": _sysfs.driver(link["ifname"]),
                 "addresses": [f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"] if "local" in item],
             }
-            for link in said(module, "address", "show")
+            for link in ip(module.run_command, "address", "show")
         ],
         "routed": sorted({route["dev"] for route in routes if "dev" in route}),
         "has_netplan": module.get_bin_path("netplan") is not None,
@@ -144,16 +145,6 @@ def look(module: AnsibleModule) -> dict[str, t.Any]:
         "moved": moved(module),
         "connections": connections(module),
     }
-
-
-def said(module: AnsibleModule, *words: str) -> list[dict[str, t.Any]]:
-    """Return what `ip -json` said. It says nothing at all where there is nothing to say."""
-    command = ["ip", "-json", *words]
-    status, output, error = module.run_command(command)
-    if status != 0:
-        raise SparkError(f"`{' '.join(command)}` failed: {error.strip()}", "install iproute2 on the node.")
-    # iproute2 before 6.2 prints an empty object for a link that a filter leaves out.
-    return [item for item in json.loads(output or "[]") if item]
 
 
 def netplan_files() -> tuple[dict[str, t.Any], dict[str, str]]:

@@ -13,14 +13,23 @@ version_added: 0.1.0
 description:
   - Brings files, packages, memberships, units and other things of a node into a wanted state, in one call, and keeps a
     journal of the state that each had before the first change.
-  - What is no longer asked for is put back, and I(state=restored) puts everything back. What somebody else has changed
+  - What is no longer asked for is put back, and O(state=restored) puts everything back. What somebody else has changed
     since stays as it is, and is told.
   - When one step fails, the steps before it are undone, and the task fails with the words of the program that refused.
-  - With I(guard), the node takes the changes back by itself unless a later task confirms them: that needs a connection.
+  - With O(guard), the node takes the changes back by itself unless a later task confirms them, over the connection.
 author:
   - The dgxspark.sglang authors (@dgxspark)
 extends_documentation_fragment:
   - dgxspark.sglang.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Except that O(files[].validate) is not asked, because the new file is not written anywhere.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
 options:
   owner:
     description: Whose changes these are. Each owner has a journal of its own.
@@ -63,7 +72,7 @@ options:
         type: str
         default: ""
       merge:
-        description: Keys that a JSON file must have among its own, in place of I(content).
+        description: Keys that a JSON file must have among its own, in place of O(files[].content).
         type: dict
       mode:
         description: Its mode, as four octal digits.
@@ -315,7 +324,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import SparkError
-from ..module_utils._host_commands import sentence
+from ..module_utils._host_commands import difference, sentence
 from ..module_utils._journal import Guard, Journal
 from ..module_utils._reversible import Change, Course, Entry, decide, resolve
 from ..module_utils._state_options import SPEC, wanted
@@ -365,27 +374,13 @@ def perform(
 
 
 def _result(changes: t.Sequence[Change] = (), left: t.Sequence[str] = ()) -> dict[str, t.Any]:
-    diff = [
-        {
-            "before_header": f"{change.kind} {change.name}",
-            "after_header": f"{change.kind} {change.name}",
-            "before": _shown(change.before),
-            "after": _shown(change.after),
-        }
-        for change in changes
-    ]
-    actions = [sentence(change) for change in changes]
-    return {"changed": bool(changes), "actions": actions, "left": list(left), "guarded": False, "diff": diff}
-
-
-def _shown(state: t.Any) -> str:
-    """Return a state as a text that can be compared line by line."""
-    if isinstance(state, dict) and "content" in state:
-        about = " ".join(str(state[key]) for key in ("mode", "owner", "group") if key in state)
-        return f"{state['content']}{about and f'({about})'}\n"
-    if isinstance(state, dict):
-        return "".join(f"{key}: {value}\n" for key, value in sorted(state.items()))
-    return {None: "absent\n", False: "absent\n", True: "present\n"}.get(state, f"{state}\n")
+    return {
+        "changed": bool(changes),
+        "actions": [sentence(change) for change in changes],
+        "left": list(left),
+        "guarded": False,
+        "diff": [difference(change) for change in changes],
+    }
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ description:
   - Runs on the controller, once for all nodes of the play (those of C(--limit)). Nodes that Ansible can log in to by
     key already are left alone.
   - Before a password is sent to a node, its host key must be known to the controller, or be the one in
-    I(fingerprints), or be confirmed by a person, who is shown all fingerprints and asked once. Confirmed keys are added
-    to I(known_hosts). One wrong host key stops all nodes.
+    O(fingerprints), or be confirmed by a person, who is shown all fingerprints and asked once. Confirmed keys are added
+    to O(known_hosts). One wrong host key stops all nodes.
   - The password is C(ansible_password) of each node, else that of C(--ask-pass), else it is asked for, once. It is sent
     over the verified connection alone; no file, command line, result or log gets it.
   - Without a terminal nothing is asked; the task fails and says what to pass in.

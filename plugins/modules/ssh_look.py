@@ -81,7 +81,6 @@ look:
 """
 
 import glob
-import json
 import os
 import pwd
 import re
@@ -91,6 +90,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import SparkError
+from ..module_utils._host import ip
 from ..module_utils._ssh_mesh import KEY
 
 _PORT = re.compile(r"^\s*Port[ \t=]+(\d+)", re.IGNORECASE | re.MULTILINE)
@@ -124,13 +124,9 @@ def configured_port() -> int:
 
 def addresses(module: AnsibleModule) -> list[str]:
     """Return the global addresses of all interfaces but bridges: those are the node's side of its containers."""
-    command = ["ip", "-json", "-details", "address", "show", "up"]
-    status, output, error = module.run_command(command)
-    if status != 0:
-        raise SparkError(f"`{' '.join(command)}` failed: {error.strip()}", "install iproute2 on the node.")
     return [
         f"{item['local']}/{item['prefixlen']}"
-        for link in json.loads(output)
+        for link in ip(module.run_command, "-details", "address", "show", "up")
         if link.get("linkinfo", {}).get("info_kind") != "bridge"
         for item in link.get("addr_info", ())
         # A rail without a configuration has an IPv4 address of scope link.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._addresses import derive
+from ..module_utils._addresses import addresses_of
 from ..module_utils._errors import SparkError
 
 ADDRESSES = "spark_fabric_addresses"
@@ -31,9 +31,12 @@ def fabric_pool(hostvars: t.Any, node: str) -> str:
 
 
 def fabric_addresses(hostvars: t.Any, nodes: t.Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return node -> its fabric addresses, rail 1 first, without prefix length: as stated, else from the pool."""
-    return {
-        node: tuple(text.partition("/")[0] for text in stated_list(hostvars, node, ADDRESSES))
-        or derive(fabric_pool(hostvars, node), nodes, node)
-        for node in nodes
-    }
+    """Return node -> its fabric addresses, rail 1 first, without prefix length: as stated, else from the pool.
+
+    Raises SparkError for what is no list of IPv4 addresses, and for a pool that is none or too small.
+    """
+    found = {}
+    for node in nodes:
+        stated = stated_list(hostvars, node, ADDRESSES)
+        found[node] = tuple(str(item.ip) for item in addresses_of(node, nodes, stated, fabric_pool(hostvars, node)))
+    return found

@@ -83,6 +83,25 @@ def test_a_role_has_a_spec_for_its_main_entry_point(role: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=name)
+def test_an_entry_point_is_a_task_file(role: Path) -> None:
+    assert [entry for entry in specs(role) if not (role / f"tasks/{entry}.yml").is_file()] == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name)
+def test_what_others_call_of_a_role_is_an_entry_point(role: Path) -> None:
+    """Playbooks call by `tasks_from`, and people do who read the role's README."""
+    called = {
+        task[action].get("tasks_from", "main")
+        for path in [*TASK_FILES, *PLAYBOOKS]
+        for task in tasks(path)
+        for action in ("ansible.builtin.import_role", "ansible.builtin.include_role")
+        if action in task and task[action]["name"] == f"dgxspark.sglang.{role.name}"
+    }
+    called |= set(re.findall(r"`tasks_from: (\w+)`", (role / "README.md").read_text(encoding="utf-8")))
+    assert called <= set(specs(role))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name)
 def test_variables_of_a_role_begin_with_its_name(role: Path) -> None:
     assert [key for key in defaults(role) if not key.startswith(f"{role.name}_")] == []
 

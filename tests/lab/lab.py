@@ -149,7 +149,7 @@ def main() -> int:
         if args.command == "status":
             status()
         elif args.command == "exec":
-            return nodes.execute(args.node, [word for word in args.argv if word != "--"] or ["bash"])
+            return nodes.execute(args.node, args.argv[args.argv[:1] == ["--"] :] or ["bash"])
         else:
             with sole_use():
                 change(args)

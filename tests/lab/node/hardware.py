@@ -53,7 +53,7 @@ def interfaces(files):
     found = {}
     for path, text in files.items():
         if path.startswith(f"{NET}/"):
-            name, _, attribute = path[len(f"{NET}/") :].partition("/")
+            name, _slash, attribute = path[len(f"{NET}/") :].partition("/")
             found.setdefault(name, {})[attribute] = text
     return found
 
@@ -194,7 +194,7 @@ def use():
 def follow():
     with subprocess.Popen(["ip", "monitor", "link", "address"], stdout=subprocess.PIPE) as events:
         refresh(recorded())
-        for _ in events.stdout:
+        for _event in events.stdout:
             try:
                 refresh(recorded())
             except (OSError, ValueError, subprocess.CalledProcessError) as error:

@@ -26,7 +26,7 @@ def rows(path):
 
 
 def without_unit(value):
-    number, _, unit = value.partition(" ")
+    number, _space, unit = value.partition(" ")
     return number if unit and number.replace(".", "", 1).isdigit() else value
 
 
@@ -68,7 +68,7 @@ def main():
         sys.stdout.write(NO_DRIVER)
         return 9
     for word in sys.argv[1:]:
-        option, _, value = word.partition("=")
+        option, _equals, value = word.partition("=")
         if option == "--query-gpu":
             names = list(gpu)
             return answer(value.split(","), [list(gpu.values())], {name: names.index(name) for name in names})

@@ -19,6 +19,8 @@ NODES = ["spark-01", "spark-02"]
 STARTED = {"changed": True, "actions": ["start"]}
 GOOD = {"generation": "good", "model": "tiny", "nnodes": 2}
 PASSED = {"started": True, "passed": True, "step": "", "text": ""}
+GONE = "can't be reached: timeout\n  Next step: check its power, network and ssh; every node of a cluster is needed."
+LEFT_OUT = "was left out of sglang_server.\n  Next step: run it on all nodes of the cluster at once, without --limit."
 CLEARED = {"changed": True, "actions": ["stop", "remove"]}
 
 
@@ -46,7 +48,7 @@ def hostvars(**second: t.Any) -> dict[str, t.Any]:
                 "started": False,
                 "passed": False,
                 "step": "",
-                "text": "spark-02 could not do its part: Docker is down.\n  Next step: start it.",
+                "text": "spark-02 failed in sglang_server: Docker is down.\n  Next step: start it.",
             },
             id="one could not start",
         ),
@@ -56,7 +58,7 @@ def hostvars(**second: t.Any) -> dict[str, t.Any]:
                 "started": False,
                 "passed": False,
                 "step": "",
-                "text": "spark-02 could not do its part: it can't be reached.",
+                "text": f"spark-02 {GONE}",
             },
             id="one can't be reached",
         ),
@@ -66,7 +68,7 @@ def hostvars(**second: t.Any) -> dict[str, t.Any]:
                 "started": False,
                 "passed": False,
                 "step": "",
-                "text": "spark-02 could not do its part: it was not asked to.",
+                "text": f"spark-02 {LEFT_OUT}",
             },
             id="one was not asked",
         ),
@@ -118,9 +120,11 @@ def test_what_an_idle_node_reported_of_another_plan_does_not_count() -> None:
 @pytest.mark.parametrize(
     ("started", "why"),
     [
-        pytest.param({"failed": True, "msg": "Docker is down."}, "Docker is down.", id="it failed"),
-        pytest.param({"unreachable": True, "msg": "timeout"}, "it can't be reached.", id="it can't be reached"),
-        pytest.param(None, "it was not asked to.", id="it was not asked"),
+        pytest.param(
+            {"failed": True, "msg": "Docker is down."}, "failed in sglang_server: Docker is down.", id="it failed"
+        ),
+        pytest.param({"unreachable": True, "msg": "timeout"}, GONE, id="it can't be reached"),
+        pytest.param(None, LEFT_OUT, id="it was not asked"),
     ],
 )
 def test_an_idle_node_that_was_not_cleared_is_told_before_the_gate(started: dict[str, t.Any] | None, why: str) -> None:
@@ -129,7 +133,7 @@ def test_an_idle_node_that_was_not_cleared_is_told_before_the_gate(started: dict
         "started": False,
         "passed": False,
         "step": "",
-        "text": f"spark-03 could not do its part: {why}",
+        "text": f"spark-03 {why}",
     }
 
 

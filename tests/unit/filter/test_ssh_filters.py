@@ -70,23 +70,24 @@ def test_every_node_knows_the_same_hosts_and_keys() -> None:
     [
         pytest.param(
             {"ssh_mesh_looked": {"unreachable": True, "msg": SAID}},
-            "spark-02 can't be part of the mesh: it can't be reached:"
-            " ssh: connect to host 10.0.0.12 port 22: No route to host",
+            "spark-02 can't be reached: ssh: connect to host 10.0.0.12 port 22: No route to host\n"
+            "  Next step: check its power, network and ssh; every node of a cluster is needed.",
             id="unreachable",
         ),
         pytest.param(
             {"ssh_mesh_looked": {"failed": True, "msg": "`ip` failed."}},
-            "spark-02 can't be part of the mesh: `ip` failed.",
+            "spark-02 failed in ssh_look: `ip` failed.",
             id="it could not be looked at",
         ),
         pytest.param(
             {"ssh_mesh_looked": None},
-            "spark-02 can't be part of the mesh: it is not in this run (--limit).",
+            "spark-02 was left out of ssh_look.\n"
+            "  Next step: run it on all nodes of the cluster at once, without --limit.",
             id="left out",
         ),
         pytest.param(
-            {"ssh_mesh_made": {"failed": True, "msg": "Disk full."}},
-            "spark-02 could not make its key: Disk full.",
+            {"ssh_mesh_made": {"failed": False, "msg": "Disk full."}},
+            "spark-02 failed in node_state: Disk full.",
             id="no key could be made",
         ),
         pytest.param(
@@ -123,7 +124,7 @@ def way(node: str, host: str) -> dict[str, str]:
 
 
 def outcome(**second: t.Any) -> dict[str, t.Any]:
-    good = {"ssh_mesh_written": {"changed": True}, "ssh_mesh_verified": {"changed": False, "failed_ways": []}}
+    good = {"ssh_mesh_written": {"actions": []}, "ssh_mesh_verified": {"changed": False, "failed_ways": []}}
     return {"spark-01": good, "spark-02": {**good, **second}}
 
 
@@ -132,17 +133,21 @@ def outcome(**second: t.Any) -> dict[str, t.Any]:
     [
         pytest.param({}, "", id="all reach all"),
         pytest.param(
-            {"ssh_mesh_written": {"failed": True, "msg": "ssh -G: bad option"}},
-            "spark-02 could not write its ssh files: ssh -G: bad option",
+            {"ssh_mesh_written": {"failed": False, "msg": "ssh -G: bad option"}},
+            "spark-02 failed in node_state: ssh -G: bad option",
             id="not written",
         ),
         pytest.param(
             {"ssh_mesh_verified": {"unreachable": True, "msg": "gone"}},
-            "spark-02 could not try its ways: gone",
+            "spark-02 can't be reached: gone\n"
+            "  Next step: check its power, network and ssh; every node of a cluster is needed.",
             id="gone meanwhile",
         ),
         pytest.param(
-            {"ssh_mesh_verified": None}, "spark-02 could not try its ways: it was not asked to", id="not asked"
+            {"ssh_mesh_verified": None},
+            "spark-02 was left out of ssh_verify.\n"
+            "  Next step: run it on all nodes of the cluster at once, without --limit.",
+            id="not asked",
         ),
         pytest.param(
             {"ssh_mesh_verified": {"changed": False, "failed_ways": [way("spark-01", "a"), way("spark-01", "b")]}},

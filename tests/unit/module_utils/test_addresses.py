@@ -9,7 +9,6 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils._addresses import 
     Address,
     addresses_of,
     cluster_problems,
-    derive,
     topology,
 )
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
@@ -42,9 +41,7 @@ PAIR = {
     ],
 )
 def test_addresses_from_a_pool(pool: str, node: str, expected: tuple[str, str]) -> None:
-    found = addresses_of(node, NODES, (), pool)
-    assert tuple(map(str, found)) == expected
-    assert derive(pool, NODES, node) == tuple(str(address.ip) for address in found)
+    assert tuple(map(str, addresses_of(node, NODES, (), pool))) == expected
 
 
 @pytest.mark.parametrize(
@@ -75,7 +72,7 @@ def test_addresses_from_a_pool(pool: str, node: str, expected: tuple[str, str]) 
 def test_a_pool_that_does_not_do(pool: str, nodes: int, what: str) -> None:
     names = [f"spark-{number:02d}" for number in range(1, nodes + 1)]
     with pytest.raises(SparkError) as caught:
-        derive(pool, names, names[0])
+        addresses_of(names[0], names, (), pool)
     assert shown(caught.value.problems) == [(what, POOL)]
 
 

@@ -282,23 +282,13 @@ def test_weights_are_shared_by_the_ranks() -> None:
 @pytest.mark.parametrize(
     ("result", "found", "remedy"),
     [
-        (None, "was not looked at", "run it on the whole cluster: without --limit, or with the cluster's name."),
-        (
-            {"unreachable": True, "msg": "Task failed: Failed to connect to the host via ssh:\n timed out"},
-            "can't be reached: Failed to connect to the host via ssh: timed out",
-            "check its power, network and ssh; every node of a cluster is needed.",
-        ),
-        (
-            {"failed": True, "msg": "Missing sudo password"},
-            "sudo asks for a password there",
-            "add -K, so that Ansible asks you for it.",
-        ),
+        (None, "was left out of node_doctor", "run it on all nodes of the cluster at once, without --limit."),
         (
             {"failed": True, "msg": "no ip\n", "reason": "no ip", "hint": "install it."},
-            "could not be looked at: no ip",
+            "failed in node_doctor: no ip",
             "install it.",
         ),
-        ({"failed": True, "msg": "boom"}, "could not be looked at: boom", "mend what it says, then look again."),
+        ({"failed": True, "msg": "boom"}, "failed in node_doctor: boom", "mend what it says, then look again."),
     ],
 )
 def test_a_node_that_was_not_seen_is_a_finding_and_hides_no_other(

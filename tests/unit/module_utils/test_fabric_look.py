@@ -37,14 +37,12 @@ def test_a_look_arrives_whole() -> None:
 @pytest.mark.parametrize(
     ("raw", "error", "hint"),
     [
-        (None, "was not looked at.", "run the role on all nodes of the cluster at once."),
+        (None, "was left out of fabric_look.", "run it on all nodes of the cluster at once, without --limit."),
         (
-            {"unreachable": True, "msg": "timed out\n"},
-            "can't be reached: timed out",
-            "check its power, network and ssh.",
+            {"msg": "reason\nhint", "reason": "no ip", "hint": "install it."},
+            "failed in fabric_look: no ip",
+            "install it.",
         ),
-        ({"msg": "reason\nhint", "reason": "no ip", "hint": "install it."}, "failed to look: no ip", "install it."),
-        ({"msg": "Missing sudo password"}, "failed to look: Missing sudo password", ""),
     ],
 )
 def test_why_there_is_no_look(raw: dict[str, t.Any] | None, error: str, hint: str) -> None:

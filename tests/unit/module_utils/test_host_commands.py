@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils._host_commands import (
     commands,
+    difference,
     return_script,
     sentence,
 )
@@ -71,6 +72,23 @@ SENTENCES = [
 @pytest.mark.parametrize(("change", "told"), SENTENCES)
 def test_sentences(change: Change, told: str) -> None:
     assert sentence(change) == told
+
+
+FILE = {"mode": "0600", "owner": "root", "group": "root"}
+DIFFERENCES = [
+    (Change("file", "/x", None, {**FILE, "content": "a\n"}), "absent\n", "a\n(0600 root root)\n"),
+    (Change("block", "/x", {"content": "", "file": True}, {"content": "a\n", "file": True}), "\n", "a\n\n"),
+    (Change("unit", "x", {"enabled": False}, {"enabled": True}), "enabled: False\n", "enabled: True\n"),
+    (Change("package", "x", False, True), "absent\n", "present\n"),
+    (Change("sysctl", "x", "1", "2"), "1\n", "2\n"),
+]
+
+
+@pytest.mark.parametrize(("change", "before", "after"), DIFFERENCES)
+def test_differences(change: Change, before: str, after: str) -> None:
+    header = f"{change.kind} {change.name}"
+    told = {"before_header": header, "after_header": header, "before": before, "after": after}
+    assert difference(change) == told
 
 
 def state(path: Path) -> t.Any:

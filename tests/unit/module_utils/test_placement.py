@@ -130,16 +130,6 @@ def test_a_count_that_model_or_cluster_cannot_have_is_refused(
         pytest.param(
             ("192.168.100.11",), "spark-01 and spark-02 both have the fabric address 192.168.100.11.", id="repeated"
         ),
-        pytest.param(
-            ("192.168.100.12/24",),
-            "spark-02 has the fabric address '192.168.100.12/24', which is no IP address.",
-            id="with a prefix length",
-        ),
-        pytest.param(
-            ("spark-02.fabric",),
-            "spark-02 has the fabric address 'spark-02.fabric', which is no IP address.",
-            id="a host name",
-        ),
     ],
 )
 def test_ranks_that_must_meet_need_an_address_each(addresses: tuple[str, ...], what: str) -> None:
