@@ -14,9 +14,11 @@ KEPT = REPO / ".cache" / "molecule" / "bare"
 # What the system itself rewrites: backups of the user databases, caches, and ufw's rules with their counters.
 VOLATILE = ("mtab", "group-", "gshadow-", "passwd-", "shadow-", "ld.so.cache", "ufw/user.rules", "ufw/user6.rules")
 RAILS = "enp1s0f1np1 enP2p1s0f1np1"
+# What a restore keeps, and what Ansible itself makes.
+KEPT_FOLDERS = ("/ai/models/", "/ai/cache", "/.ansible")
 LOOKS = {
     "files": "find /etc /home/spark/.ssh -type f -printf '%m %u %g %p ' -exec md5sum {} ';' | sort -k 4",
-    "folders": r"find /etc /home/spark -type d -printf '%m %u %g %p\n' | grep -v -e ai/models/ -e ai/cache -e /.ansible | sort -k4",
+    "folders": r"find /etc /home/spark -type d -printf '%m %u %g %p\n' | sort -k 4",
     "packages": r"dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n'",
     "groups": "id spark",
     "rails": f"for rail in {RAILS}; do ip -4 -brief address show $rail; cat /sys/class/net/$rail/mtu; done",
@@ -38,7 +40,8 @@ def state(node: str) -> dict[str, list[str]]:
 
 
 def _volatile(line: str) -> bool:
-    return any(line.split(" ")[-1].endswith(name) for name in VOLATILE)
+    path = line.split(" ")[-1]
+    return path.endswith(VOLATILE) or any(name in path for name in KEPT_FOLDERS)
 
 
 def kept(node: str) -> Path:

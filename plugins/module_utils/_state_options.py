@@ -22,6 +22,8 @@ class Host(t.Protocol):
 
     def login_group(self, user: str) -> str: ...
 
+    def firewall_settings(self) -> dict[str, str]: ...
+
 
 OWNERSHIP: dict[str, t.Any] = {
     "mode": {"type": "str", "default": "0644"},
@@ -107,6 +109,9 @@ def wanted(params: dict[str, t.Any], host: Host, known: set[Key]) -> list[Item]:
         items.append(Item("unit", one["name"], {key: one[key] for key in ("enabled", "active")}))
     if params["default_target"]:
         items.append(Item("target", "default", params["default_target"]))
+    if params["firewall"]:
+        # ufw sets them when it is enabled, and does not set them back.
+        items += [Item("sysctl", name, value) for name, value in host.firewall_settings().items()]
     if params["firewall"] is not None:
         items.append(Item("firewall", "ufw", params["firewall"]))
     return list({item.key: item for item in items}.values())

@@ -58,6 +58,15 @@ class System:
     def has(self, command: str) -> bool:
         return shutil.which(command) is not None
 
+    def firewall_settings(self) -> dict[str, str]:
+        """Return the kernel settings that ufw makes when it is enabled: those of its file that this kernel has."""
+        pairs = (line.partition("=") for line in text_of("/etc/ufw/sysctl.conf").splitlines() if line[:4] == "net/")
+        return {
+            name.strip().replace("/", "."): value.strip()
+            for name, _sign, value in pairs
+            if os.path.exists(f"/proc/sys/{name.strip()}")
+        }
+
     def login_group(self, user: str) -> str:
         """Return the group of a user's own files. Raises SparkError when there is no such user."""
         try:
