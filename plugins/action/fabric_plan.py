@@ -72,7 +72,11 @@ class ActionModule(ActionBase):
     def _look(self, name: str, known: t.Mapping[str, t.Any]) -> Look:
         if name not in self.task_vars["ansible_play_hosts_all"]:
             return Look(error="is left out by --limit.", hint="run on all nodes of the cluster at once.")
-        return parse_look(known.get("fabric_looked"))
+        if not known.get("fabric_looked"):
+            return Look(
+                error="failed earlier in this run.", hint="mend that, and run on all nodes of the cluster again."
+            )
+        return parse_look(known["fabric_looked"])
 
 
 def resolved(host: str) -> tuple[str, ...]:

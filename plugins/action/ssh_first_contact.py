@@ -138,12 +138,15 @@ class ActionModule(ActionBase):
 
 
 def look(contact: Contact) -> None:
-    """Find out whether Ansible gets in already; else see the host key."""
+    """Find out whether Ansible gets in already; else see the host key.
+
+    Whether that key is known is for ssh to say, which looks for an alias under its own name, and behind a jump host.
+    """
     found = subprocess.run(
         ["ssh-keygen", "-F", contact.pattern, "-f", contact.known_hosts], capture_output=True, text=True, check=False
     )
     contact.known = _ssh_contact.known_keys(found.stdout)
-    if contact.known and not log_in_by_key(contact):
+    if not log_in_by_key(contact):
         contact.state = READY
         return
     contact.session = Session(contact.node, contact.host, contact.port, [key.kind for key in contact.known])

@@ -87,9 +87,20 @@ def fabric_story(hostvars: t.Any, step: str, nodes: t.Sequence[str], mtu: int = 
         told += sorted({note for node in nodes if told for note in _notes(node, hostvars)})
     else:
         told = []
-    if told and any((hostvars[node].get("fabric_applied") or {}).get("guarded") for node in nodes):
-        told.append("What this run changed is not kept: every node goes back, by itself where it can't be reached.")
+    changed = [node for node in sorted(nodes) if (hostvars[node].get("fabric_applied") or {}).get("guarded")]
+    if told and changed:
+        told.append(_outcome([node for node in changed if step == "kept" and node not in broken], changed))
     return "\n".join(dict.fromkeys(told))
+
+
+def _outcome(kept: t.Sequence[str], changed: t.Sequence[str]) -> str:
+    """Return who keeps what this run changed, and who goes back. What was confirmed is kept whatever the others do."""
+    if not kept:
+        return "What this run changed is not kept: every node goes back, by itself where it can't be reached."
+    told = f"What this run changed stays on {', '.join(kept)}"
+    back = ", ".join(node for node in changed if node not in kept)
+    away = f", but not on {back}: there it is taken back, by the node itself where it can't be reached" if back else ""
+    return str(Problem(f"{told}{away}.", "run this again on all nodes of the cluster."))
 
 
 def _taken(node: str, result: t.Mapping[str, t.Any]) -> list[Problem]:

@@ -13,11 +13,13 @@ version_added: 0.1.0
 description:
   - ssh is open on every node, the API on the head, and everything between the fabric addresses of the nodes of one
     cluster, rail by rail.
+  - With O(ssh_from), ssh is open for the other nodes of the cluster, too, from their C(ansible_host), for which their
+    names stand in the ssh mesh. Where that is a name and no IP address, the node's address must be in O(ssh_from).
 author:
   - The dgxspark.sglang authors (@dgxspark)
 options:
   _input:
-    description: C(hostvars), with C(spark_head) and the fabric addresses of every node.
+    description: C(hostvars), with C(spark_head), C(ansible_host) and the fabric addresses of every node.
     type: dict
     required: true
   node:
@@ -25,7 +27,7 @@ options:
     type: str
     required: true
   nodes:
-    description: The nodes of its cluster.
+    description: The nodes of its cluster. A node that is none of them is alone.
     type: list
     elements: str
     required: true
@@ -35,7 +37,7 @@ options:
     elements: int
     required: true
   ssh_from:
-    description: Networks from which ssh may be reached; everywhere when empty.
+    description: Networks from which ssh may be reached, besides the other nodes; everywhere when empty.
     type: list
     elements: str
     default: []
@@ -84,15 +86,16 @@ def firewall_rules(
     api_from: t.Sequence[str] = (),
 ) -> list[str]:
     head = hostvars[node].get("spark_head") or node
+    cluster = nodes if node in nodes else [node]
     try:
-        addresses = fabric_addresses(hostvars, nodes)
         return rules(
+            node,
             ssh_ports=ssh_ports,
             ssh_from=ssh_from,
             api_ports=api_ports if node == head else (),
             api_from=api_from,
-            own=addresses[node],
-            peers=[addresses[name] for name in sorted(nodes) if name != node],
+            fabric=fabric_addresses(hostvars, cluster),
+            hosts={name: str(hostvars[name].get("ansible_host") or name) for name in cluster},
         )
     except SparkError as error:
         raise AnsibleFilterError(str(error)) from error

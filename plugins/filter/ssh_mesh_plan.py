@@ -11,8 +11,9 @@ name: ssh_mesh_plan
 short_description: Decide a node's part of the ssh mesh
 version_added: 0.1.0
 description:
-  - Takes what M(dgxspark.sglang.ssh_look) showed on every node, and the inventory's C(ansible_host),
+  - Takes what M(dgxspark.sglang.ssh_look) showed on every node, and the inventory's C(ansible_host), C(ansible_user),
     C(spark_fabric_addresses) and C(spark_fabric_pool).
+  - Refuses a mesh of root's where another user logs in and C(ansible_become) overrules C(become=false) of the tasks.
 author:
   - The dgxspark.sglang authors (@dgxspark)
 options:
@@ -55,6 +56,8 @@ _value:
 
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ..module_utils import _ssh_mesh
 from ..module_utils._errors import Problem, SparkError
 from ..module_utils._results import account
@@ -71,6 +74,14 @@ def ssh_mesh_plan(hostvars: t.Any, nodes: t.Sequence[str], node: str, made: bool
             lines.append(account(name, key, "node_state"))
         elif "look" not in looked:
             lines.append(account(name, looked, "ssh_look"))
+        elif _became_root(hostvars[name], looked["look"]["user"]):
+            problem = Problem(
+                f"ssh_look ran as root on {name}: ansible_become overrules its become: false, so the mesh would be"
+                " root's.",
+                "remove ansible_become from the inventory and from -e; the roles become root where they need to, and"
+                " -b is not needed.",
+            )
+            lines.append(str(problem))
     if lines:
         return {"reason": "\n".join(lines)}
     try:
@@ -82,6 +93,13 @@ def ssh_mesh_plan(hostvars: t.Any, nodes: t.Sequence[str], node: str, made: bool
     if problems:
         return {"reason": "\n".join(map(str, problems))}
     return {"reason": "", **_ssh_mesh.wanted(members, node), "targets": _ssh_mesh.targets(members)}
+
+
+def _became_root(known: t.Any, user: str) -> bool:
+    """Whether root is not the login. Without ansible_user (-u, an alias of ssh) the inventory does not tell who is."""
+    login = known.get("ansible_user")
+    became = login != "root" if login else boolean(known.get("ansible_become") or False, strict=False)
+    return user == "root" and became
 
 
 def _member(name: str, known: t.Any, fabric: t.Sequence[str]) -> _ssh_mesh.Member:

@@ -21,6 +21,7 @@ _LINK_MBIT = 200_000
 # Each function of GB10's ConnectX-7 is PCIe 5.0 x4, about 100 Gb/s. x2 is an old BIOS (before April 2026), 2.5 GT/s x1
 # an old firmware of the card (NVIDIA developer forum 363461, tonyd2wild/DeepSeek-v4-Flash PR#35).
 _PCIE_WIDTH, _PCIE_SPEED = 4, 32.0
+_CABLE = "check the QSFP cable, and that the peer is on."
 _FIRMWARE = "update the firmware: sudo fwupdmgr refresh && sudo fwupdmgr update, and reboot; then without power once."
 
 
@@ -38,17 +39,11 @@ def rails(facts: Facts, wanted: Wanted) -> list[Verdict]:
     if len(chosen.rails) == 2:
         return [ok(names)]
     why = "; ".join(f"{item.device}: {item.reason}" for item in chosen.rejected)
+    remedy = _cx7.set_up(facts.functions)
     if not chosen.rails:
-        return [
-            fail(f"no rail is up. {why}", "two rails", "check the QSFP cable, and that the peer is on.", _mends(why))
-        ]
-    remedy = "set up both interfaces of the cage: one rail alone has half the bandwidth."
-    return [warn(f"one rail, {names}. {why}", "two rails", remedy, _mends(why))]
-
-
-def _mends(why: str) -> str:
-    """The role fabric sets interfaces up; a cable it can't plug in."""
-    return "fabric" if "is not set up" in why else ""
+        return [fail(f"no rail is up. {why}", "two rails", remedy or _CABLE)]
+    remedy = remedy or "reseat the QSFP cable, and boot with it in: one rail alone has half the bandwidth."
+    return [warn(f"one rail, {names}. {why}", "two rails", remedy)]
 
 
 def link_speed(facts: Facts, wanted: Wanted) -> list[Verdict]:
@@ -102,9 +97,8 @@ def addresses(facts: Facts, wanted: Wanted) -> list[Verdict]:
     for address in asked:
         face = facts.interface_of(address)
         if face and not face.up:
-            found.append(
-                fail(f"{face.name} ({address}) is down", "up", "check the QSFP cable, and that the peer is on.")
-            )
+            remedy = _cx7.set_up(rail for rail in facts.functions if rail.netdev == face.name) or _CABLE
+            found.append(fail(f"{face.name} ({address}) is down", "up", remedy))
         elif face and wanted.rdma and not face.rdma_device:
             remedy = "move the address to a rail (ibdev2netdev), or ask for server_transport: socket."
             found.append(fail(f"{address} is on {face.name}, which has no RDMA", "on a rail", remedy))

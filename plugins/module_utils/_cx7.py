@@ -122,6 +122,19 @@ def choose(found: t.Iterable[Function]) -> Chosen:
     return Chosen(tuple(cages.get(best, ())), tuple(rejected))
 
 
+def set_up(found: t.Iterable[Function]) -> str:
+    """Return the next step where interfaces that nobody has set up may be the missing rails; empty where none is.
+
+    Where a rail is up already, only those of its own cage are: the other cage gives no second rail.
+    """
+    known = tuple(found)
+    cages = {rail.cage for rail in choose(known).rails}
+    unset = [one for one in known if not one.enabled and _unusable(one) == _unset(one)]
+    names = [one.netdev for one in unset if not cages or one.cage in cages]
+    commands = " && ".join(f"sudo ip link set {name} up" for name in names)
+    return f"{commands}; after some seconds the port tells of its cable: then run this again." if names else ""
+
+
 def gid_for(function: Function, address: str) -> int | None:
     """Return the index of the RoCE v2 GID that carries this IP address; None when there is none.
 
@@ -140,11 +153,15 @@ def _unusable(function: Function) -> str:
     if not function.netdev:
         return "no network interface behind it"
     if not function.enabled:
-        return f"its interface {function.netdev} is not set up, so the port tells nothing of its cable"
+        return _unset(function)
     if function.state != "ACTIVE":
         told = f"{function.state or 'unknown'}{f', {function.physical}' if function.physical else ''}"
         return f"its port is down ({told}): no cable, or nobody at its other end"
     return ""
+
+
+def _unset(function: Function) -> str:
+    return f"its interface {function.netdev} is not set up, so the port tells nothing of its cable"
 
 
 def _function(tree: t.Mapping[str, str], device: str) -> Function:

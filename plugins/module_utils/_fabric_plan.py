@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from . import _netplan
 from ._addresses import Address, addresses_of, cluster_problems, topology
-from ._cx7 import HOTPLUG_MARKER, Chosen, Function, Rejected, choose, functions, hotplug
+from ._cx7 import HOTPLUG_MARKER, Chosen, Function, Rejected, choose, functions, hotplug, set_up
 from ._errors import Problem, SparkError, collect
 from ._fabric_look import Link, Node
 
@@ -94,6 +94,9 @@ def _count_problem(node: Node, chosen: Chosen, names: t.Sequence[str], wanted: i
     text = f"{told} ({why})." if why else f"{told}." if names else f"{told}: it shows no RDMA function at all."
     if node.interfaces or len(names) > wanted:
         return Problem(text, f"name {wanted} of its interfaces in fabric_interfaces, rail 1 first.")
+    hint = set_up(functions(node.look.tree))
+    if hint:
+        return Problem(text, hint)
     if names:
         return Problem(
             text,

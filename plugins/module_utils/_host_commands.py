@@ -53,12 +53,15 @@ def commands(change: Change) -> list[Command]:
     return []
 
 
-def return_script(changes: t.Sequence[Change], journal: str, before: str | None, note: str) -> str:
+def return_script(
+    changes: t.Sequence[Change], journal: str, before: str | None, claim: Command, after: t.Sequence[Command]
+) -> str:
     """Return the shell script that takes this run's changes back when nobody confirms them.
 
-    `journal`: path of the journal, `before`: its text before the run; `note`: file that tells that it has happened.
+    It goes on past a step that fails: what can be put back is. `journal`: path of the journal, `before`: its text
+    before the run; `claim`: the command without which it does nothing; `after`: what comes last.
     """
-    lines = ["set -u"]
+    lines = ["set -u", f"{shlex.join(claim)} || exit 0"]
     for first, notify, last in phases([change.reversed() for change in changes]):
         for change in first:
             lines += _file_lines(change) if change.kind == "file" else map(shlex.join, commands(change))
@@ -67,8 +70,9 @@ def return_script(changes: t.Sequence[Change], journal: str, before: str | None,
             lines += map(shlex.join, commands(change))
     state = None if before is None else {"content": before, "mode": "0600", "owner": "root", "group": "root"}
     lines += _file_lines(Change("file", journal, None, state))
+    lines += map(shlex.join, after)
     lines.append(shlex.join(["rmdir", "--parents", "--ignore-fail-on-non-empty", journal.rpartition("/")[0]]))
-    return "\n".join([*lines, f"touch {shlex.quote(note)}", ""])
+    return "\n".join([*lines, ""])
 
 
 def _file_lines(change: Change) -> list[str]:

@@ -47,14 +47,16 @@ class Claim:
 def render(rails: t.Sequence[Rail], mtu: int) -> str:
     """Return the text of our file: addresses and MTU, no gateway and nothing from the other end of the cable.
 
-    Both addresses of a link-local kind are off: NCCL would take their GIDs for ways to the peer. A boot does not wait
-    for a rail, whose peer may be off.
+    networkd has the rails, whatever the other files say of a renderer for all: a desktop's says NetworkManager. Both
+    addresses of a link-local kind are off: NCCL would take their GIDs for ways to the peer. A boot does not wait for a
+    rail, whose peer may be off.
     """
     lines = ["# Written by dgxspark.sglang, role fabric. Its `restore` takes it away.", "network:", "  version: 2"]
     lines += ["  ethernets:"] if rails else []
     for rail in rails:
         lines += [
             f"    {rail.netdev}:",
+            "      renderer: networkd",
             f"      addresses: [{rail.address}]",
             f"      mtu: {mtu}",
             "      dhcp4: false",

@@ -36,16 +36,28 @@ def _deep(one: t.Mapping[str, t.Any], other: t.Mapping[str, t.Any]) -> dict[str,
 
 def with_block(text: str, owner: str, content: str) -> str:
     """Return `text` with the marked block of `owner` holding `content`; without the block when that is empty."""
-    begin, end = BEGIN.format(owner), END.format(owner)
-    head, found, rest = text.partition(begin + "\n")
-    tail = rest.partition(end + "\n")[2] if found else ""
-    block = f"{begin}\n{content.rstrip()}\n{end}\n" if content else ""
-    if not found and block and head and not head.endswith("\n"):
+    head, inside, tail = _parts(text, owner)
+    block = f"{BEGIN.format(owner)}\n{content.rstrip()}\n{END.format(owner)}\n" if content else ""
+    if inside is None and block and head and not head.endswith("\n"):
         head += "\n"
     return head + block + tail
 
 
 def block_of(text: str, owner: str) -> str:
     """Return what is in the marked block of `owner`; empty when there is none."""
-    found = text.partition(BEGIN.format(owner) + "\n")[2]
-    return found.partition(END.format(owner) + "\n")[0]
+    return _parts(text, owner)[1] or ""
+
+
+def _parts(text: str, owner: str) -> tuple[str, str | None, str]:
+    """Return what is before, in and after the block. Raises SparkError when it has no end: whose is the rest?"""
+    begin, end = BEGIN.format(owner), END.format(owner)
+    head, found, rest = text.partition(f"{begin}\n")
+    if not found:
+        return head, None, ""
+    inside, ended, tail = rest.partition(f"{end}\n")
+    if not ended:
+        raise SparkError(
+            f"A block that begins with {begin!r} has no line {end!r}.",
+            "put that line after the last line of the block; the file is not touched.",
+        )
+    return head, inside, tail

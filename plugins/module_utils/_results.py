@@ -26,9 +26,13 @@ def words(result: Result | None) -> str:
 
 
 def trouble(result: Result | None, step: str) -> Problem:
-    """Return why a node lacks the answer of a step (a module's name): a predicate of the node, and the next step."""
+    """Return why a node lacks the answer of a step (a module's name): a predicate of the node, and the next step.
+
+    Without a result it was not asked. Which of the two reasons it was, its hostvars do not tell.
+    """
     if not result:
-        return Problem(f"was left out of {step}.", "run it on all nodes of the cluster at once, without --limit.")
+        what = f"has no result of {step}: --limit leaves it out, or it failed earlier in this run."
+        return Problem(what, "mend what failed before, and run it on all nodes of the cluster at once.")
     said = " ".join(words(result).split())
     if any(word in said for word in _SUDO):
         return Problem(f"failed in {step}: {said}", "add -K, so that Ansible asks for the sudo password.")

@@ -106,7 +106,7 @@ def decide(wanted: t.Sequence[Item], seen: t.Mapping[Key, t.Any], journal: t.Seq
                 Change(entry.kind, entry.name, entry.after, entry.before, entry.notify, entry.options, undoes=True)
             )
         elif seen[entry.key] != entry.before:
-            left.append(f"{entry.kind} {entry.name} was changed by somebody else since, and stays as it is")
+            left.append(f"{entry.kind} {entry.name} was changed or removed by somebody else since, and stays as it is")
     entries = {entry.key: entry for entry in kept}
     for item in wanted:
         before = seen[item.key]

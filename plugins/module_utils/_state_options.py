@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ._errors import SparkError
 from ._reversible import Item, Key
 
 
@@ -77,7 +78,16 @@ SPEC: dict[str, t.Any] = dict(
 
 
 def wanted(params: dict[str, t.Any], host: Host, known: set[Key]) -> list[Item]:
-    """Return what is asked for, as items. `known`: what the journal has; it stays ours although it is there by now."""
+    """Return what is asked for, as items. Raises SparkError for what a guard could not take back.
+
+    `known`: what the journal has; it stays ours although it is there by now.
+    """
+    unguarded = [kind for kind in ("packages", "blocks") if params[kind]]
+    if params["guard"] and unguarded:
+        raise SparkError(
+            f"A guard can't take back {' and '.join(unguarded)}.",
+            "ask for them in a task of their own, without a guard.",
+        )
     items = []
     for one in params["packages"]:
         if _lacks(one, ("package", one["name"]), host, known):

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import grp
 import itertools
 import json
@@ -16,6 +15,7 @@ import shutil
 import time
 import typing as t
 
+from ._apt import QUIET, Apt, said
 from ._errors import SparkError
 from ._files import look_file, ownership, put_file, replace, text_of
 from ._host_commands import commands
@@ -23,8 +23,6 @@ from ._owned_text import block_of, with_block
 from ._reversible import Change, Command, Entry, phases
 
 Run = t.Callable[..., tuple[int, str, str]]
-_APT = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Options::=--force-confold"]
-_QUIET = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 # netplan returns when networkd knows the files; addresses and MTU follow within a second or two.
 _LINK_SECONDS = 10
 
@@ -34,7 +32,8 @@ class System:
 
     def __init__(self, run: Run, owner: str) -> None:
         self._run, self._owner = run, owner
-        self._firewall: str | None = None
+        self._apt = Apt(run)
+        self.left: list[str] = []
 
     def look(self, kind: str, name: str) -> t.Any:
         """Return the state of one thing, in the shape that `_reversible.Item` describes."""
@@ -42,6 +41,10 @@ class System:
 
     def missing_parents(self, folder: str) -> list[str]:
         """Return the folders above `folder` that are missing, the outermost first."""
+        if not os.path.isabs(folder):
+            raise SparkError(
+                f"The folder {folder} is no absolute path.", "write it from / on, or from ~ of a user that exists."
+            )
         found: list[str] = []
         parent = os.path.dirname(folder)
         while not os.path.isdir(parent):
@@ -49,11 +52,8 @@ class System:
             parent = os.path.dirname(parent)
         return found
 
-    def installed(self, pattern: str = "*") -> list[str]:
-        """Return the installed packages whose names match a shell pattern."""
-        output = self._said(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n"])
-        names = [line.split()[1] for line in output.splitlines() if line.startswith("installed ")]
-        return sorted(set(fnmatch.filter(names, pattern)))
+    def installed(self, pattern: str) -> list[str]:
+        return self._apt.installed(pattern)
 
     def has(self, command: str) -> bool:
         return shutil.which(command) is not None
@@ -134,26 +134,19 @@ class System:
 
     def _set_packages(self, changes: t.Sequence[Change], journal: list[Entry]) -> None:
         """Install or remove all of them at once (apt takes as long for one)."""
+        here = set(self._apt.installed())
+        removed = [change.name for change in changes if not change.after and change.name in here]
         added = [change.name for change in changes if change.after]
-        removed = [change.name for change in changes if not change.after]
         if removed:
-            self._said([*_APT, "purge", *removed])
-        if not added:
-            return
-        before = set(self.installed())
-        if self._run(["apt-cache", "show", "--no-all-versions", *added])[0] != 0:
-            self._said([*_APT, "update"])
-        self._said([*_APT, "install", "--no-install-recommends", *added])
-        brought = sorted(set(self.installed()) - before - set(added))
-        known = {entry.name for entry in journal if entry.kind == "package"}
-        journal += [Entry("package", name, False, True, needs=tuple(added)) for name in brought if name not in known]
+            self.left += self._apt.remove(removed)
+        if added:
+            self._apt.install(added)
+            known = {entry.name for entry in journal if entry.kind == "package"}
+            brought = sorted(set(self._apt.installed()) - here - set(added) - known)
+            journal += [Entry("package", name, False, True, needs=tuple(added)) for name in brought]
 
     def _said(self, command: Command) -> str:
-        status, output, error = self._run(list(command), environ_update=_QUIET)
-        if status != 0:
-            words = (error or output).strip().splitlines()[-5:]
-            raise SparkError(f"`{' '.join(command)}` failed: {' / '.join(words)}", "read what it says, and run again.")
-        return output
+        return said(self._run, command)
 
     def _set_block(self, change: Change) -> None:
         text, there = text_of(change.name), os.path.exists(change.name)
@@ -190,7 +183,7 @@ class System:
         return os.path.exists(name) and os.path.exists(f"{name}.pub")
 
     def _look_package(self, name: str) -> bool:
-        return name in self.installed(name)
+        return bool(self._apt.installed(name))
 
     def _look_member(self, name: str) -> bool:
         user, group = name.split(":")
@@ -209,10 +202,13 @@ class System:
     def _look_hold(self, name: str) -> bool:
         return name in self._run(["apt-mark", "showhold", name])[1].split()
 
-    def _look_sysctl(self, name: str) -> str:
-        return " ".join(self._said(["sysctl", "-n", name]).split())
+    def _look_sysctl(self, name: str) -> str | None:
+        status, output, _error = self._run(["sysctl", "-n", name])
+        return " ".join(output.split()) if status == 0 else None
 
-    def _look_link(self, name: str) -> dict[str, t.Any]:
+    def _look_link(self, name: str) -> dict[str, t.Any] | None:
+        if not os.path.exists(f"/sys/class/net/{name}"):
+            return None
         (link,) = json.loads(self._said(["ip", "-json", "address", "show", "dev", name]))
         addresses = [
             f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"] if item.get("scope") == "global"
@@ -226,4 +222,4 @@ class System:
         return self._ufw("status").startswith("Status: active")
 
     def _ufw(self, *words: str) -> str:
-        return self._run(["ufw", *words], environ_update=_QUIET)[1] if shutil.which("ufw") else ""
+        return self._run(["ufw", *words], environ_update=QUIET)[1] if shutil.which("ufw") else ""

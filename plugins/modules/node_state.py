@@ -11,8 +11,7 @@ module: node_state
 short_description: Change a node in a way that can be taken back
 version_added: 0.1.0
 description:
-  - Brings files, packages, memberships, units and other things of a node into a wanted state, in one call, and keeps a
-    journal of the state that each had before the first change.
+  - Brings files, packages, units and more into a wanted state in one call. A journal keeps what was there before.
   - What is no longer asked for is put back, and O(state=restored) puts everything back. What somebody else has changed
     since stays as it is, and is told.
   - When one step fails, the steps before it are undone, and the task fails with the words of the program that refused.
@@ -49,7 +48,7 @@ options:
     type: path
     default: /etc/dgxspark-sglang
   guard:
-    description: Seconds after which the node takes this task's changes back, unless they are confirmed. 0 for never.
+    description: Seconds until the node takes this task's changes back, unless confirmed. Not for packages and blocks.
     type: int
     default: 0
   files:
@@ -324,21 +323,23 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import SparkError
+from ..module_utils._guard import Guard, carry_out
 from ..module_utils._host_commands import difference, sentence
-from ..module_utils._journal import Guard, Journal
-from ..module_utils._reversible import Change, Course, Entry, decide, resolve
+from ..module_utils._journal import Journal
+from ..module_utils._reversible import Change, decide, resolve
 from ..module_utils._state_options import SPEC, wanted
 from ..module_utils._system import System
 
 
 def converge(module: AnsibleModule) -> dict[str, t.Any]:
     params, effects = module.params, not module.check_mode
-    journal, guard = Journal(params["state_dir"], params["owner"]), Guard(module.run_command, params["owner"])
+    journal = Journal(params["state_dir"], params["owner"])
+    guard = Guard(module.run_command, journal)
     if params["state"] == "confirmed":
         return {**_result(), "changed": guard.confirm(effects)}
     if params["state"] == "returned":
         return {**_result(), "changed": guard.go_back(effects)}
-    if params["guard"] and effects:
+    if effects:
         guard.begin()
     system, entries = System(module.run_command, params["owner"]), journal.read()
     known = {entry.key for entry in entries}
@@ -350,27 +351,8 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
         for item in items:
             if item.options.get("validate") and seen[item.key] != item.want:
                 system.validate(item.name, item.want["content"], item.options["validate"])
-        perform(course, entries, system, journal, guard, params["guard"])
-    return {**_result(course.changes, course.left), "guarded": effects and guard.armed()}
-
-
-def perform(
-    course: Course, before: tuple[Entry, ...], system: System, journal: Journal, guard: Guard, seconds: int
-) -> None:
-    after = list(course.journal)
-    if course.changes:
-        if seconds:
-            guard.arm(seconds, course.changes, journal)
-        # What was there is on disk before anything changes, so that a run that breaks off can be undone, too.
-        journal.write([*after, *(entry for entry in before if entry not in after)])
-        try:
-            system.perform(course.changes, after)
-        except SparkError as error:
-            if error.facts["undone"]:
-                journal.write(before)
-            guard.disarm()
-            raise
-    journal.write(after)
+        carry_out(course, entries, system.perform, journal, guard, params["guard"])
+    return {**_result(course.changes, [*course.left, *system.left]), "guarded": effects and guard.armed()}
 
 
 def _result(changes: t.Sequence[Change] = (), left: t.Sequence[str] = ()) -> dict[str, t.Any]:

@@ -12,7 +12,7 @@ short_description: Let the controller's key in on nodes that only know a passwor
 version_added: 0.1.0
 description:
   - Runs on the controller, once for all nodes of the play (those of C(--limit)). Nodes that Ansible can log in to by
-    key already are left alone.
+    key already are left alone, those behind an alias or a jump host of the ssh configuration, too.
   - Before a password is sent to a node, its host key must be known to the controller, or be the one in
     O(fingerprints), or be confirmed by a person, who is shown all fingerprints and asked once. Confirmed keys are added
     to O(known_hosts). One wrong host key stops all nodes.

@@ -78,6 +78,20 @@ def test_a_default_has_the_type_of_its_spec(role: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=name)
+def test_a_switch_that_comes_as_text_is_not_always_on(role: Path) -> None:
+    """`-e host_firewall=false` is the text "false", which is true: a use converts it, or gives it to a typed option."""
+    switches = [key for key, option in options(role).items() if option["type"] == "bool"]
+    wrong = [
+        f"{path.name}: {line.strip()}"
+        for path in [*role.glob("tasks/*.yml"), *role.glob("vars/*.yml")]
+        for line in path.read_text(encoding="utf-8").splitlines()
+        for key in switches
+        if re.search(rf"\b{key}\b(?! *\| *bool)", line) and not re.search(rf': "{{{{ {key} }}}}"$', line)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name)
 def test_a_role_has_a_spec_for_its_main_entry_point(role: Path) -> None:
     assert "main" in specs(role)
 

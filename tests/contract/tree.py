@@ -15,7 +15,10 @@ import yaml
 REPO = Path(__file__).resolve().parents[2]
 PACKAGE = "ansible_collections.dgxspark.sglang"
 KERNEL_AND_EDGES = sorted((REPO / "plugins/module_utils").glob("_*.py"))
-EDGES = ("_docker", "_files", "_host", "_http", "_journal", "_look", "_ssh_session", "_ssh_try", "_sysfs", "_system")
+EDGES = (
+    *("_apt", "_docker", "_files", "_guard", "_host", "_http", "_journal", "_look"),
+    *("_ssh_session", "_ssh_try", "_sysfs", "_system"),
+)
 KERNEL = [path for path in KERNEL_AND_EDGES if path.stem not in EDGES]
 MODULES = sorted((REPO / "plugins/modules").glob("[a-z]*.py"))
 FILTERS = sorted((REPO / "plugins/filter").glob("[a-z]*.py"))

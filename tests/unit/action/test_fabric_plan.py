@@ -116,6 +116,13 @@ def test_a_node_that_is_left_out_is_a_reason_to_refuse_whatever_it_showed_before
     ]
 
 
+def test_a_node_that_was_not_looked_at_and_not_left_out_failed_before() -> None:
+    known = {"spark-01": host(1), "spark-02": host(2, fabric_looked=None)}
+    assert refusal(action(hostvars=known)) == [
+        ("spark-02 failed earlier in this run.", "mend that, and run on all nodes of the cluster again.")
+    ]
+
+
 def test_the_address_that_ansible_connects_to_is_never_a_rail() -> None:
     known = {"spark-01": host(1), "spark-02": host(2)}
     known["spark-01"]["fabric_looked"]["fabric"]["links"][1]["addresses"] = ["10.0.0.11/24"]

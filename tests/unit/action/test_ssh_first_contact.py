@@ -143,9 +143,26 @@ def test_a_node_that_lets_us_in_is_left_alone(world: World, meet: Meet, tmp_path
     assert known_hosts(tmp_path) == ["10.0.0.11 ssh-ed25519 AAAAC3Nz", "10.0.0.12 ssh-ed25519 AAAAC3N0"]
 
 
-def test_without_a_known_host_key_even_a_key_login_is_not_tried(world: World, meet: Meet) -> None:
-    world.by_key = set(NODES)
-    assert meet()["states"] == ["failed", "failed"]
+def test_a_node_that_ssh_knows_by_another_name_is_left_alone(world: World, meet: Meet, tmp_path: Path) -> None:
+    """By an alias, a HostKeyAlias or a jump host: our own look at known hosts finds no key."""
+    world.by_key, world.off = set(NODES), set(NODES)
+    assert (meet()["states"], world.did, known_hosts(tmp_path)) == (["ready", "ready"], [], [])
+
+
+def test_the_try_by_key_accepts_no_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[t.Any] = []
+
+    async def start(*command: str, **_pipes: t.Any) -> t.NoReturn:
+        made.extend(command)
+        raise FileNotFoundError
+
+    monkeypatch.setattr("asyncio.create_subprocess_exec", start)
+    own = ("-oStrictHostKeyChecking=no", "-oBatchMode=no")
+    contact = Contact("spark-01", "alias", 22, "spark", own, "", "", "", "/known")
+    assert ssh_first_contact.log_in_by_key(contact) == "there is no ssh on this machine (package openssh-client)"
+    # ssh takes the first word on each.
+    for first, later in (("-oStrictHostKeyChecking=yes", own[0]), ("-oBatchMode=yes", own[1])):
+        assert made.index(first) < made.index(later)
 
 
 def test_known_keys_need_no_question(world: World, meet: Meet) -> None:

@@ -61,8 +61,9 @@ def test_with_a_limit_the_first_node_of_the_run_speaks() -> None:
     report = doctor_report({"spark-01": {}, "spark-02": hostvars()["spark-02"]}, NODES, ASKED)
     assert (report["speaker"], report["reasons"]) == (
         "spark-02",
-        "spark-01: reachable: was left out of node_doctor (needed: an answer)\n"
-        "  Next step: run it on all nodes of the cluster at once, without --limit.",
+        "spark-01: reachable: has no result of node_doctor: --limit leaves it out, or it failed earlier"
+        " in this run (needed: an answer)\n"
+        "  Next step: mend what failed before, and run it on all nodes of the cluster at once.",
     )
 
 

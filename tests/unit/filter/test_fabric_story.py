@@ -107,6 +107,39 @@ def test_pings_that_did_not_pass_with_what_may_get_in_the_way_and_what_happens_n
     ]
 
 
+APPLIED = {"fabric_applied": {"actions": ["write"], "guarded": True}}
+FAILED = {"fabric_kept": {"failed": False, "msg": "it broke."}}
+AGAIN = "  Next step: run this again on all nodes of the cluster."
+KEPT = {"fabric_kept": DONE["kept"]}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        pytest.param(
+            {**APPLIED, **FAILED},
+            {**APPLIED, **KEPT},
+            "What this run changed stays on spark-02, but not on spark-01: there it is taken back, by the node itself"
+            f" where it can't be reached.\n{AGAIN}",
+            id="one of two",
+        ),
+        pytest.param({**APPLIED, **FAILED}, KEPT, BACK, id="the only one that had changed"),
+        pytest.param(
+            FAILED,
+            {**APPLIED, **KEPT},
+            f"What this run changed stays on spark-02.\n{AGAIN}",
+            id="one that had changed nothing",
+        ),
+        pytest.param({**APPLIED, **FAILED}, {**APPLIED, **FAILED}, BACK, id="both"),
+    ],
+)
+def test_who_keeps_the_change_and_who_goes_back(
+    first: dict[str, t.Any], second: dict[str, t.Any], outcome: str
+) -> None:
+    told = fabric_story({"spark-01": first, "spark-02": second}, "kept", NODES)
+    assert told.split("it broke.\n")[-1] == outcome
+
+
 def test_a_node_that_failed_to_apply_is_told_that_the_others_go_back() -> None:
     nodes = hostvars("applied", {"msg": "netplan refused."})
     nodes["spark-02"]["fabric_applied"] = {"actions": ["write"], "guarded": True}

@@ -20,7 +20,10 @@ STARTED = {"changed": True, "actions": ["start"]}
 GOOD = {"generation": "good", "model": "tiny", "nnodes": 2}
 PASSED = {"started": True, "passed": True, "step": "", "text": ""}
 GONE = "can't be reached: timeout\n  Next step: check its power, network and ssh; every node of a cluster is needed."
-LEFT_OUT = "was left out of sglang_server.\n  Next step: run it on all nodes of the cluster at once, without --limit."
+LEFT_OUT = (
+    "has no result of sglang_server: --limit leaves it out, or it failed earlier in this run.\n"
+    "  Next step: mend what failed before, and run it on all nodes of the cluster at once."
+)
 CLEARED = {"changed": True, "actions": ["stop", "remove"]}
 
 

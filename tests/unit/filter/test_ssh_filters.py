@@ -81,8 +81,8 @@ def test_every_node_knows_the_same_hosts_and_keys() -> None:
         ),
         pytest.param(
             {"ssh_mesh_looked": None},
-            "spark-02 was left out of ssh_look.\n"
-            "  Next step: run it on all nodes of the cluster at once, without --limit.",
+            "spark-02 has no result of ssh_look: --limit leaves it out, or it failed earlier in this run.\n"
+            "  Next step: mend what failed before, and run it on all nodes of the cluster at once.",
             id="left out",
         ),
         pytest.param(
@@ -105,6 +105,28 @@ def test_every_node_knows_the_same_hosts_and_keys() -> None:
 )
 def test_reasons_against_a_mesh(second: dict[str, t.Any], expected: str) -> None:
     assert ssh_mesh_plan(hostvars(second=second), NODES, "spark-01") == {"reason": expected}
+
+
+@pytest.mark.parametrize(
+    ("second", "refused"),
+    [
+        ({"ansible_user": "spark", "ansible_become": True}, True),
+        ({"ansible_user": "spark"}, True),
+        ({"ansible_become": "yes"}, True),
+        ({"ansible_user": "root", "ansible_become": True}, False),
+        ({}, False),
+    ],
+)
+def test_no_mesh_is_made_for_root_who_is_not_the_login(second: dict[str, t.Any], refused: bool) -> None:
+    known = hostvars(second={"ssh_mesh_looked": looked(2, user="root", home="/root"), **second})
+    reason = ssh_mesh_plan(known, NODES, "spark-01")["reason"]
+    assert reason == (
+        "ssh_look ran as root on spark-02: ansible_become overrules its become: false, so the mesh would be root's.\n"
+        "  Next step: remove ansible_become from the inventory and from -e; the roles become root where they need to,"
+        " and -b is not needed."
+        if refused
+        else ""
+    )
 
 
 def test_keys_are_missed_once_they_have_to_be_there() -> None:
@@ -145,8 +167,8 @@ def outcome(**second: t.Any) -> dict[str, t.Any]:
         ),
         pytest.param(
             {"ssh_mesh_verified": None},
-            "spark-02 was left out of ssh_verify.\n"
-            "  Next step: run it on all nodes of the cluster at once, without --limit.",
+            "spark-02 has no result of ssh_verify: --limit leaves it out, or it failed earlier in this run.\n"
+            "  Next step: mend what failed before, and run it on all nodes of the cluster at once.",
             id="not asked",
         ),
         pytest.param(

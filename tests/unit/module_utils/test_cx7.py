@@ -17,6 +17,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils._cx7 import (
     functions,
     gid_for,
     hotplug,
+    set_up,
 )
 from ansible_collections.dgxspark.sglang.tests.unit.trees import FOLDER, NAMES, tree
 
@@ -134,6 +135,12 @@ def test_a_node_without_functions_has_none() -> None:
 )
 def test_why_a_function_is_no_rail(function: Function, reason: str) -> None:
     assert choose([function]) == Chosen((), (Rejected("a", reason),))
+
+
+def test_an_interface_that_can_be_no_rail_is_not_asked_to_be_set_up() -> None:
+    unset = replace(UP, state="DOWN", enabled=False)
+    odd = [replace(unset, virtual=True), replace(unset, link_layer="InfiniBand"), replace(unset, netdev=""), UP]
+    assert (set_up(odd), set_up([unset]).partition(";")[0]) == ("", "sudo ip link set eth1 up")
 
 
 def test_the_cage_with_more_functions_wins() -> None:

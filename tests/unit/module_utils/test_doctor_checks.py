@@ -186,6 +186,60 @@ def test_what_looks_like_a_fault_and_is_none(second: Change) -> None:
     assert bad(pair(second)) == []
 
 
+def flags(*unset: str) -> dict[str, str]:
+    return {f"/sys/class/net/{netdev}/flags": "0x1002" for netdev in unset}
+
+
+@pytest.mark.parametrize(
+    ("second", "remedy"),
+    [
+        pytest.param(
+            {"sys": {**sys_tree("no-cable"), **flags("enp1s0f1np1", "enP2p1s0f1np1")}},
+            "sudo ip link set enp1s0f1np1 up && sudo ip link set enP2p1s0f1np1 up; after some seconds the port tells of"
+            " its cable: then run this again.",
+            id="none is up",
+        ),
+        pytest.param(
+            {"sys": {**sys_tree("one-rail-up"), **flags("enP2p1s0f1np1")}},
+            "sudo ip link set enP2p1s0f1np1 up; after some seconds the port tells of its cable: then run this again.",
+            id="one is up",
+        ),
+        pytest.param({"sys": sys_tree("no-cable")}, "check the QSFP cable, and that the peer is on.", id="no cable"),
+        pytest.param(
+            {"sys": sys_tree("one-rail-up")},
+            "reseat the QSFP cable, and boot with it in: one rail alone has half the bandwidth.",
+            id="one port is down",
+        ),
+        pytest.param(
+            {"sys": {}},
+            "check the QSFP cable and the peer's power; after the hot-plug service took the card away, only"
+            " a reboot brings it back.",
+            id="no card",
+        ),
+    ],
+)
+def test_rails_that_no_role_can_bring_up_have_a_next_step(second: Change, remedy: str) -> None:
+    """The role fabric sets no interface up before it knows that there is a cable."""
+    (found,) = [item for item in pair(second) if item.check == "rails" and item.severity != "ok"]
+    assert (found.remedy, found.fixed_by) == (remedy, "")
+
+
+@pytest.mark.parametrize(
+    ("unset", "remedy"),
+    [
+        (
+            ["enP2p1s0f1np1"],
+            "sudo ip link set enP2p1s0f1np1 up; after some seconds the port tells of its cable: then run this again.",
+        ),
+        ([], "check the QSFP cable, and that the peer is on."),
+    ],
+)
+def test_an_address_on_an_interface_that_is_down(unset: list[str], remedy: str) -> None:
+    down = {"interfaces": [*faces(2)[:3], {**faces(2)[3], "up": False}], "sys": {**sys_tree(), **flags(*unset)}}
+    (found,) = [item for item in pair(down) if item.check == "fabric-addresses" and item.severity != "ok"]
+    assert found.remedy == remedy
+
+
 def applied(findings: list[Finding]) -> set[str]:
     return {item.check for item in findings}
 
@@ -282,7 +336,11 @@ def test_weights_are_shared_by_the_ranks() -> None:
 @pytest.mark.parametrize(
     ("result", "found", "remedy"),
     [
-        (None, "was left out of node_doctor", "run it on all nodes of the cluster at once, without --limit."),
+        (
+            None,
+            "has no result of node_doctor: --limit leaves it out, or it failed earlier in this run",
+            "mend what failed before, and run it on all nodes of the cluster at once.",
+        ),
         (
             {"failed": True, "msg": "no ip\n", "reason": "no ip", "hint": "install it."},
             "failed in node_doctor: no ip",

@@ -37,7 +37,11 @@ def test_a_look_arrives_whole() -> None:
 @pytest.mark.parametrize(
     ("raw", "error", "hint"),
     [
-        (None, "was left out of fabric_look.", "run it on all nodes of the cluster at once, without --limit."),
+        (
+            None,
+            "has no result of fabric_look: --limit leaves it out, or it failed earlier in this run.",
+            "mend what failed before, and run it on all nodes of the cluster at once.",
+        ),
         (
             {"msg": "reason\nhint", "reason": "no ip", "hint": "install it."},
             "failed in fabric_look: no ip",

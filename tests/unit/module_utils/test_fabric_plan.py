@@ -86,7 +86,7 @@ def test_bare_rails_get_a_file_an_address_and_somebody_to_reach() -> None:
         ],
         "notes": [],
     }
-    assert all(f"{name}:\n      addresses: [192.168.10" in file["content"] for name in RAILS)
+    assert all(f"{name}:\n      renderer: networkd\n      addresses: [192.168.10" in file["content"] for name in RAILS)
     assert marker["path"] == HOTPLUG_MARKER
 
 
@@ -246,6 +246,46 @@ DOWN = "its port is down (DOWN, Disabled): no cable, or nobody at its other end"
 )
 def test_a_node_without_its_two_rails_is_refused(name: str, what: str, hint: str) -> None:
     assert refusal(node(1, look(1, name)), node(2)) == [(what, hint)]
+
+
+def unset(name: str, *netdevs: str) -> dict[str, str]:
+    """Return a recorded tree with interfaces that nobody has set up."""
+    return {**tree(name), **{f"/sys/class/net/{netdev}/flags": "0x1002" for netdev in netdevs}}
+
+
+ALL = ("enp1s0f0np0", "enp1s0f1np1", "enP2p1s0f0np0", "enP2p1s0f1np1")
+UP = " && ".join(f"sudo ip link set {netdev} up" for netdev in ALL)
+
+
+@pytest.mark.parametrize(
+    ("files", "count", "hint"),
+    [
+        pytest.param(
+            unset("no-cable", *ALL),
+            "no",
+            f"{UP}; after some seconds the port tells of its cable: then run this again.",
+            id="none is set up",
+        ),
+        pytest.param(
+            unset("one-rail-up", ALL[0], ALL[3]),
+            "1",
+            f"sudo ip link set {ALL[3]} up; after some seconds the port tells of its cable: then run this again.",
+            id="the other one of the cage is not set up",
+        ),
+        pytest.param(
+            unset("one-rail-up", ALL[0]),
+            "1",
+            "reseat the QSFP cable and boot with it in; or go on with half the bandwidth: state one address for every "
+            "node in spark_fabric_addresses.",
+            id="only one of the other cage is not set up",
+        ),
+    ],
+)
+def test_an_interface_that_nobody_has_set_up_is_told_with_the_command(
+    files: dict[str, str], count: str, hint: str
+) -> None:
+    ((what, told),) = refusal(node(1, replace(look(1), tree=files)), node(2))
+    assert (what.partition(" rail(s)")[0], told) == (f"spark-01 has {count}", hint)
 
 
 def test_too_many_rails_must_be_named() -> None:

@@ -114,7 +114,9 @@ def test_the_script_brings_everything_back(tmp_path: Path) -> None:
     new.write_text("y")
     gone.unlink()
     journal.write_text("after")
-    script = return_script(changes, str(journal), "before", str(note))
+    claim, after = ("mv", str(tmp_path / "armed"), str(tmp_path / "running")), [("touch", str(note))]
+    (tmp_path / "armed").touch()
+    script = return_script(changes, str(journal), "before", claim, after)
     subprocess.run(["/bin/sh", "-c", script], check=True)
     assert (state(changed), state(gone)) == before
     assert not new.exists()
@@ -128,5 +130,13 @@ def test_the_script_removes_a_journal_that_was_not_there(tmp_path: Path) -> None
     journal.parent.mkdir(parents=True)
     (tmp_path / "another").touch()
     journal.write_text("x")
-    subprocess.run(["/bin/sh", "-c", return_script([], str(journal), None, str(tmp_path / "note"))], check=True)
+    subprocess.run(["/bin/sh", "-c", return_script([], str(journal), None, ("true",), [])], check=True)
     assert not (tmp_path / "state").exists()
+
+
+def test_the_script_does_nothing_when_somebody_else_was_faster(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    journal.write_text("x")
+    script = return_script([], str(journal), None, ("false",), [("touch", str(tmp_path / "note"))])
+    assert subprocess.run(["/bin/sh", "-c", script], check=False).returncode == 0
+    assert (journal.read_text(), (tmp_path / "note").exists()) == ("x", False)

@@ -30,12 +30,13 @@ def test_our_file() -> None:
     text = render([RAIL, SECOND], 9000)
     assert text.splitlines()[0] == "# Written by dgxspark.sglang, role fabric. Its `restore` takes it away."
     off = {"dhcp4": False, "dhcp6": False, "accept-ra": False, "link-local": [], "optional": True}
+    rest = {"renderer": "networkd", **off}
     assert yaml.safe_load(text) == {
         "network": {
             "version": 2,
             "ethernets": {
-                "enp1s0f1np1": {"addresses": ["192.168.100.11/24"], "mtu": 9000, **off},
-                "enP2p1s0f1np1": {"addresses": ["192.168.101.11/24"], "mtu": 9000, **off},
+                "enp1s0f1np1": {"addresses": ["192.168.100.11/24"], "mtu": 9000, **rest},
+                "enP2p1s0f1np1": {"addresses": ["192.168.101.11/24"], "mtu": 9000, **rest},
             },
         }
     }

@@ -30,7 +30,7 @@ from ansible_collections.dgxspark.sglang.tests.unit.builders import (
 MODEL_RESULT = {"models": [asdict(folder())]}
 IMAGE_RESULT = {"image_id": IMAGE_ID, "sglang": "0.5.23"}
 REACH = "check its power, network and ssh; every node of a cluster is needed."
-LEFT_OUT = "run it on all nodes of the cluster at once, without --limit."
+LEFT_OUT = "mend what failed before, and run it on all nodes of the cluster at once."
 OURS = observed(build(server_params(), IMAGE_ID, {})).public()
 
 
@@ -68,7 +68,12 @@ def test_before_the_image_role_ran_its_version_is_not_known() -> None:
 @pytest.mark.parametrize(
     ("results", "error", "hint"),
     [
-        pytest.param((None, MODEL_RESULT, IMAGE_RESULT), "was left out of node_probe.", LEFT_OUT, id="left out"),
+        pytest.param(
+            (None, MODEL_RESULT, IMAGE_RESULT),
+            "has no result of node_probe: --limit leaves it out, or it failed earlier in this run.",
+            LEFT_OUT,
+            id="left out",
+        ),
         pytest.param(
             ({"unreachable": True, "msg": "No route to host \n"}, None, None),
             "can't be reached: No route to host",

@@ -60,3 +60,12 @@ def test_a_file_that_has_it_keeps_its_layout() -> None:
 def test_what_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(SparkError, match="/x"):
         merged("/x", text, {"a": 1})
+
+
+def test_a_block_without_an_end_is_refused() -> None:
+    """What follows may be somebody's own: other keys in authorized_keys, for one."""
+    text = "# BEGIN dgxspark.sglang mesh\nkey\ntheirs\n"
+    with pytest.raises(SparkError, match=r"has no line '# END dgxspark\.sglang mesh'"):
+        with_block(text, "mesh", "")
+    with pytest.raises(SparkError, match="has no line"):
+        block_of(text, "mesh")

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils._results import account, trouble, words
 
 REACH = "check its power, network and ssh; every node of a cluster is needed."
-ALL = "run it on all nodes of the cluster at once, without --limit."
+ALL = "mend what failed before, and run it on all nodes of the cluster at once."
 PASSWORD = "add -K, so that Ansible asks for the sudo password."
 
 
@@ -33,8 +33,18 @@ def test_words_are_those_of_whoever_refused(result: dict[str, t.Any] | None, exp
 @pytest.mark.parametrize(
     ("result", "what", "hint"),
     [
-        pytest.param(None, "was left out of fabric_look.", ALL, id="no result"),
-        pytest.param({}, "was left out of fabric_look.", ALL, id="an empty result"),
+        pytest.param(
+            None,
+            "has no result of fabric_look: --limit leaves it out, or it failed earlier in this run.",
+            ALL,
+            id="no result",
+        ),
+        pytest.param(
+            {},
+            "has no result of fabric_look: --limit leaves it out, or it failed earlier in this run.",
+            ALL,
+            id="an empty result",
+        ),
         pytest.param(
             {"unreachable": True, "msg": "ssh: connect\n timed out\n"},
             "can't be reached: ssh: connect timed out",
@@ -70,7 +80,11 @@ def test_why_there_is_no_answer(result: dict[str, t.Any] | None, what: str, hint
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
-        (None, f"spark-01 was left out of node_state.\n  Next step: {ALL}"),
+        (
+            None,
+            "spark-01 has no result of node_state: --limit leaves it out, or it failed earlier in this run.\n"
+            f"  Next step: {ALL}",
+        ),
         ({"unreachable": True, "msg": "gone"}, f"spark-01 can't be reached: gone\n  Next step: {REACH}"),
         ({"msg": "it broke."}, "spark-01 failed in node_state: it broke."),
         (

@@ -69,7 +69,7 @@ def test_what_is_back_already_is_only_forgotten() -> None:
 def test_what_somebody_else_changed_stays_and_is_told() -> None:
     found = course([], {**FILE, "content": "theirs\n"}, [KNOWN])
     assert (found.changes, found.journal) == ((), ())
-    assert found.left == ("file /etc/x was changed by somebody else since, and stays as it is",)
+    assert found.left == ("file /etc/x was changed or removed by somebody else since, and stays as it is",)
 
 
 BROUGHT = Entry("package", "libfoo", False, True, needs=("foo", "bar"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import grp
+import json
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.dgxspark.sglang.plugins.module_utils import _journal
+from ansible_collections.dgxspark.sglang.plugins.module_utils import _guard
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
 from ansible_collections.dgxspark.sglang.plugins.module_utils._state_options import SPEC
 from ansible_collections.dgxspark.sglang.plugins.modules.node_state import converge
@@ -33,6 +34,7 @@ class Node:
         self.params: dict[str, t.Any] = {}
         self.packages, self.ran = {"base"}, list[str]()
         self.fails = ""
+        self.offers, self.needing = {"tool", "docker.io"}, list[str]()
 
     def fail_json(self, **result: t.Any) -> t.NoReturn:
         raise AssertionError(result)
@@ -47,10 +49,19 @@ class Node:
             return done.returncode, done.stdout, done.stderr
         if command[0] == "dpkg-query":
             return 0, "".join(f"installed {name}\n" for name in sorted(self.packages)), ""
+        if command[0] == "apt-cache" and command[-1] not in self.offers:
+            return 100, "", "No packages found"
         if command[0] == "apt-get" and "install" in command:
             self.packages |= {command[-1], f"lib{command[-1]}"}
-        if command[0] == "apt-get" and "purge" in command:
-            self.packages -= set(command[command.index("purge") + 1 :])
+        if command[0] == "apt-get" and "--simulate" in command:
+            return (
+                0,
+                "".join(f"Remv {name} [1.0]\n" for name in [*command[command.index("remove") + 1 :], *self.needing]),
+                "",
+            )
+        for verb in ("purge", "remove"):
+            if command[0] == "apt-get" and verb in command:
+                self.packages -= set(command[command.index(verb) + 1 :])
         return 0, "", ""
 
     def __call__(self, **asked: t.Any) -> dict[str, t.Any]:
@@ -69,7 +80,8 @@ class Node:
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
-    monkeypatch.setattr(_journal, "RUN", str(tmp_path / "run"))
+    monkeypatch.setattr(_guard, "NOTES", str(tmp_path / "run"))
+    monkeypatch.setattr(_guard, "UNITS", str(tmp_path / "run"))
     return Node(tmp_path)
 
 
@@ -166,11 +178,13 @@ def test_content_that_its_program_refuses_is_never_put_in_place(
 def test_the_guard_is_set_before_the_change_and_taken_off_by_confirming(node: Node, tmp_path: Path) -> None:
     file = {"path": str(tmp_path / "new"), "content": "x", "notify": [["reload"]], **ME}
     assert node(files=[file], guard=30)["guarded"]
-    timer = next(index for index, line in enumerate(node.ran) if line.startswith("systemd-run"))
-    assert "--on-active=30s" in node.ran[timer]
-    assert timer < node.ran.index("reload")
+    timer = tmp_path / "run" / "dgxspark-sglang-return-test.timer"
+    assert "OnActiveSec=30" in timer.read_text()
+    begun = node.ran.index("systemctl enable --now dgxspark-sglang-return-test.timer")
+    assert begun < node.ran.index("reload")
     assert node(state="confirmed")["changed"]
-    assert "systemctl stop dgxspark-sglang-return-test.timer" in node.ran
+    assert "systemctl disable --quiet --now dgxspark-sglang-return-test.timer" in node.ran
+    assert not timer.exists()
     assert not node(state="confirmed")["changed"]
     assert tree(tmp_path) == {"new": "x"}
 
@@ -179,7 +193,7 @@ def test_the_guard_takes_back_this_run_and_no_other(node: Node, tmp_path: Path) 
     first, second = ({"path": str(tmp_path / name), "content": name, **ME} for name in ("first", "second"))
     node(files=[first])
     node(files=[first, second], guard=30)
-    script = tmp_path / "run" / "test.return"
+    script = tmp_path / "state" / "journal" / "test.return"
     subprocess.run(["/bin/sh", str(script)], check=True)  # what the timer does
     assert tree(tmp_path) == {"first": "first"}
     with pytest.raises(SparkError, match="went back to what it had before"):
@@ -218,3 +232,69 @@ def test_what_came_with_a_package_is_no_reason_to_take_it_away_again(
     monkeypatch.setattr(shutil, "which", lambda command: f"/usr/bin/{command}")
     assert not node(**asked)["changed"]
     assert "tool" in node.packages
+
+
+def test_packages_that_somebody_else_needs_by_now_stay(node: Node) -> None:
+    node(packages=[{"name": "tool"}])
+    node.needing = ["theirs"]
+    restored = node(state="restored")
+    assert restored["left"] == ["packages libtool, tool stay, because theirs needs them"]
+    assert node.packages == {"base", "tool", "libtool"}
+
+
+def test_docker_leaves_its_images_and_volumes_behind(node: Node) -> None:
+    """A purge of Docker's package removes /var/lib/docker, whoever made what is in it."""
+    node(packages=[{"name": "docker.io"}])
+    node(state="restored")
+    assert node.packages == {"base"}
+    assert not any("purge" in line and "docker.io" in line.split() for line in node.ran)
+
+
+def test_a_package_that_no_source_has_is_told_and_nothing_is_claimed(node: Node, tmp_path: Path) -> None:
+    with pytest.raises(SparkError, match="No apt source of this node has missing") as caught:
+        node(packages=[{"name": "tool"}, {"name": "missing"}])
+    assert caught.value.facts == {"undone": True}
+    assert node.packages == {"base"}
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_guard_covers_no_packages(node: Node) -> None:
+    with pytest.raises(SparkError, match="A guard can't take back packages"):
+        node(packages=[{"name": "tool"}], guard=30)
+    assert node.packages == {"base"}
+
+
+def test_a_change_that_outlasts_its_guard_is_undone_and_told(node: Node, tmp_path: Path) -> None:
+    """The timer fires while the change is still being made: nobody may take it for proven."""
+    script = tmp_path / "state" / "journal" / "test.return"
+    fire = [["sh", "-c", f"if [ -e {script} ]; then sh {script}; fi"]]
+    with pytest.raises(SparkError, match="took longer than its guard of 30 s"):
+        node(files=[{"path": str(tmp_path / "new"), "content": "x", "notify": fire, **ME}], guard=30)
+    assert tree(tmp_path) == {}
+    assert not (tmp_path / "state" / "journal" / "test.json").exists()
+
+
+def test_it_is_too_late_to_confirm_while_the_node_goes_back(node: Node, tmp_path: Path) -> None:
+    node(files=[{"path": str(tmp_path / "new"), "content": "x", **ME}], guard=30)
+    script = tmp_path / "state" / "journal" / "test.return"
+    script.rename(script.with_suffix(".running"))
+    with pytest.raises(SparkError, match="went back to what it had before"):
+        node(state="confirmed")
+
+
+def test_what_is_gone_does_not_keep_the_rest_from_being_restored(node: Node, tmp_path: Path) -> None:
+    """A card that was taken out leaves a link in the journal that nobody can look at any more."""
+    journal = tmp_path / "state" / "journal" / "test.json"
+    node(files=[{"path": str(tmp_path / "new"), "content": "x", **ME}])
+    entries = json.loads(journal.read_text())
+    link = {"kind": "link", "name": "no-such-link", "before": {"mtu": 1500}, "after": {"mtu": 9000}}
+    journal.write_text(json.dumps([*entries, {**entries[0], **link}]))
+    restored = node(state="restored")
+    assert restored["left"] == ["link no-such-link was changed or removed by somebody else since, and stays as it is"]
+    assert tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize("path", ["models", "~nobody-here/models"])
+def test_a_folder_without_an_absolute_path_is_refused(node: Node, path: str) -> None:
+    with pytest.raises(SparkError, match="is no absolute path"):
+        node(folders=[{"paths": [path], **ME}])
