@@ -80,7 +80,10 @@ REFUSALS: dict[str, tuple[dict[str, t.Any], tuple[str, ...]]] = {
         ("The nodes come to different plans", "group variables, not on a host"),
     ),
     "key too short": ({"server_api_key": "1234"}, ("server_api_key can't be used", "at least 8 printable characters")),
-    "port taken": ({"server_port": 22}, ("port 22 is taken by sshd", "choose another server_port")),
+    "port taken": (
+        {"server_port": 22},
+        ("spark-02: ports: port 22 is taken by sshd", "(needed: free)", "choose another server_port"),
+    ),
 }
 
 
@@ -114,7 +117,11 @@ def test_an_unreachable_node_is_refused(undisturbed: None, tmp_path: Path) -> No
     address = json.loads(PAIR.inventory_of("spark-02"))["ansible_host"]
     inventory = tmp_path / "hosts.yml"
     inventory.write_text(PAIR.inventory.read_text().replace(f"ansible_host: {address}\n", "ansible_host: 127.0.0.9\n"))
-    refused(Cluster(inventory, PAIR.nodes).play("site.yml"), "spark-02 can't be reached", "every node of a cluster")
+    refused(
+        Cluster(inventory, PAIR.nodes).play("site.yml"),
+        "spark-02: reachable: can't be reached: ssh: connect to host 127.0.0.9",
+        "check its power, network and ssh; every node of a cluster is needed",
+    )
 
 
 def test_an_image_that_does_not_exist_is_refused(undisturbed: None) -> None:

@@ -86,7 +86,7 @@ def ports(facts: Facts, wanted: Wanted) -> list[Verdict]:
             variable = "server_port" if port == wanted.ports[0] else "server_dist_port"
             found.append(
                 fail(
-                    f"{port} is taken by {who} (pid {owner['pid'] or 'unknown'})",
+                    f"port {port} is taken by {who} (pid {owner['pid'] or 'unknown'})",
                     "free",
                     f"stop it, or choose another {variable}.",
                 )

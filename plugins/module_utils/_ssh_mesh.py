@@ -75,8 +75,10 @@ def member(name: str, host: str, fabric: t.Sequence[str], look: t.Mapping[str, t
 
 
 def problems(members: t.Sequence[Member], made: bool = True) -> list[Problem]:
-    """Return all reasons against the mesh. `made`: whether every node must have its key by now."""
-    found = []
+    """Return all reasons against the mesh, of which a lone node has none. `made`: whether keys must be there by now."""
+    found: list[Problem] = []
+    if len(members) == 1:
+        return found
     for one in members:
         if not one.host_keys:
             found.append(

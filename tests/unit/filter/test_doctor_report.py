@@ -72,7 +72,7 @@ def test_what_is_accepted_is_shown_and_does_not_block(accept: list[str], blocked
     second = {"doctor_looked": looked(2, ports=TAKEN)}
     report = doctor_report(hostvars(**second), NODES, ASKED, accept=accept)
     assert [item["check"] for item in report["blocking"]] == blocked
-    assert "30000 is taken by nginx (pid 812)" in report["table"]
+    assert "port 30000 is taken by nginx (pid 812)" in report["table"]
 
 
 def test_the_order_in_which_nodes_are_named_does_not_matter() -> None:

@@ -319,7 +319,7 @@ def test_an_address_that_is_asked_for_twice_is_a_collision() -> None:
 def test_the_port_of_another_container_is_told_by_its_name() -> None:
     owner = {"30000": {"pid": 812, "process": "python3", "container_id": THEIRS}}
     found = pair({"ports": owner, "docker__containers": [container("vllm", ours=False)]})
-    assert "30000 is taken by container vllm (pid 812)" in [item.found for item in found]
+    assert "port 30000 is taken by container vllm (pid 812)" in [item.found for item in found]
 
 
 def test_a_node_that_gets_no_rank_needs_neither_ports_nor_image() -> None:

@@ -240,6 +240,10 @@ def test_a_cluster_of_one_needs_no_mesh_and_gives_back_what_an_earlier_one_had()
     assert (wanted, _ssh_mesh.targets([member(1)])) == ({"folders": [], "pairs": [], "files": [], "blocks": []}, [])
 
 
+def test_a_cluster_of_one_needs_no_key_either() -> None:
+    assert _ssh_mesh.problems([member(1, public_key="")], made=True) == []
+
+
 def test_every_way_to_every_node_is_tried() -> None:
     tried = _ssh_mesh.targets([member(1, fabric=()), member(2)])
     assert [(item["node"], item["host"]) for item in tried] == [
