@@ -52,7 +52,7 @@ def test_a_dead_rank_ends_the_wait_at_once() -> None:
     assert "Nothing serves now" in output
     assert 0 < told < 3
     # Stopping what is left comes after that; on a quiet machine all of it takes two seconds.
-    assert ended < 5
+    assert ended < 15
 
 
 @pytest.mark.parametrize("node", PAIR.nodes)
