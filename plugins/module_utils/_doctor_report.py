@@ -88,7 +88,8 @@ def render(findings: t.Sequence[Finding], wanted: Wanted, verbose: bool = False)
         if row.severity != OK and _remedy(row):
             lead = " " * indent + "-> "
             lines += _wrap(_remedy(row), _WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead))
-    seen = ", ".join(wanted.nodes)
+    away = {finding.node for finding in findings if finding.check == "reachable" and finding.severity != OK}
+    seen = ", ".join(node for node in wanted.nodes if node not in away) or "no node"
     return "\n".join([*lines, *([""] if lines else []), _summary(findings, seen), *([_BLIND] if wanted.rdma else [])])
 
 

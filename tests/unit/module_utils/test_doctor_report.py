@@ -97,6 +97,11 @@ def test_the_table_of_two_faults() -> None:
     ]
 
 
+def test_a_node_that_is_away_has_passed_nothing() -> None:
+    lines = render([finding("ok"), finding("fail", "reachable", "spark-02")], wanted(transport="socket")).splitlines()
+    assert lines[-1] == "1 of 2 checks passed on spark-01; 1 fail."
+
+
 def test_what_passed_is_shown_when_asked_for() -> None:
     shown = render(pair(), wanted(), verbose=True)
     assert [check.name for check in CHECKS if f"\nok     {check.name} " not in shown] == ["gpu-clocks", "disk"]
