@@ -115,6 +115,8 @@ def wanted(params: dict[str, t.Any], host: Host, known: set[Key]) -> list[Item]:
     for one in params["links"]:
         state = {"mtu": one["mtu"], "addresses": sorted(one["addresses"])}
         items.append(Item("link", one["name"], state, (("netplan", "apply"),)))
+        # networkd sets it for every link that it takes, and does not set it back.
+        items.append(Item("sysctl", f"net.ipv4.conf.{one['name']}.promote_secondaries", "1"))
     for one in params["units"]:
         items.append(Item("unit", one["name"], {key: one[key] for key in ("enabled", "active")}))
     if params["default_target"]:
