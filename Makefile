@@ -1,12 +1,12 @@
 # Everything here is a small program in tests/tools; this file only gives it a short name.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit contract ecosystem molecule lint docs clean
+.PHONY: help setup demo test test-faults unit contract ecosystem molecule lint docs clean
 PYTHON ?= python3
 RUN := $(PYTHON) -u tests/tools
 IN_VENV := .venv/bin/python -u tests/tools
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup:  ## virtual environments and the collection link (80 s; later nothing)
 	@$(RUN)/setup.py
@@ -16,6 +16,9 @@ demo:  ## two simulated Sparks, the bring-up, and one answer (7 min; later 2)
 
 test:  ## everything, from nothing (40 min; later 38)
 	@$(RUN)/run_tests.py
+
+test-faults: setup  ## a cluster broken in every way there is, and docs/faults.md of it (about an hour); ONLY=name
+	@$(IN_VENV)/run_faults.py $(if $(ONLY),--only '$(ONLY)')
 
 unit:  ## unit tests on both ansible-core versions
 	@$(RUN)/run_tests.py unit

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -35,10 +36,22 @@ class Played:
     changed: dict[str, int]
     seconds: float
 
+    @classmethod
+    def of(cls, code: int, output: str, seconds: float) -> Played:
+        changed = {host: int(count) for host, count in _RECAP.findall(output)}
+        return cls(code, output, changed, seconds)
+
     def said(self, *words: str) -> bool:
         """Whether the output has all of `words`, however lines were broken."""
         flat = re.sub(r"\s+", " ", self.output)
         return all(re.sub(r"\s+", " ", word) in flat for word in words)
+
+
+@functools.cache
+def _host_of(inventory: Path, node: str) -> str:
+    """Ask Ansible once: it takes a second, and an inventory stays as it is."""
+    argv = [str(CORE / "ansible-inventory"), "-i", str(inventory), "--host", node]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,8 @@ class Cluster:
     inventory: Path
     nodes: tuple[str, ...]
 
-    def start(self, playbook: str, *more: str, core: Path = CORE) -> subprocess.Popen[str]:
+    def start(self, playbook: str, *more: str, core: Path = CORE, apart: bool = False) -> subprocess.Popen[str]:
+        """Start a playbook; `apart`: in a session of its own, so that it can be ended with all of its forks."""
         argv = [str(core / "ansible-playbook"), "-i", str(self.inventory), playbook, *more]
         env = {**os.environ, "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
         return subprocess.Popen(
@@ -59,6 +73,7 @@ class Cluster:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=apart,
         )
 
     def play(self, playbook: str, *more: str, core: Path = CORE, **variables: t.Any) -> Played:
@@ -67,9 +82,8 @@ class Cluster:
         extra = ["-e", json.dumps(variables)] if variables else []
         process = self.start(playbook, *more, *extra, core=core)
         output = process.communicate(timeout=600)[0]
-        changed = {host: int(count) for host, count in _RECAP.findall(output)}
         print(output)  # pytest shows it when the test fails
-        return Played(process.returncode, output, changed, time.monotonic() - begin)
+        return Played.of(process.returncode, output, time.monotonic() - begin)
 
     def run(self, node: str, *command: str) -> str:
         """Run a command as root on a node and return what it printed."""
@@ -117,29 +131,33 @@ class Cluster:
     def generations(self) -> set[str]:
         return {self.container(node)["Config"]["Labels"]["dgxspark.sglang.generation"] for node in self.nodes}
 
-    def ask(self, path: str, body: t.Any = None, key: str = "", port: int = 30000) -> tuple[int, t.Any]:
+    def ask(
+        self, path: str, body: t.Any = None, key: str = "", port: int = 30000, timeout: float = 60
+    ) -> tuple[int, t.Any]:
         """Ask the head's API over the management network, as a client does."""
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"http://{self.head_address()}:{port}{path}", data, headers)
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=timeout) as response:
                 return response.status, json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, None
 
     def head_address(self) -> str:
-        return str(json.loads(self.inventory_of(self.nodes[0]))["ansible_host"])
+        return str(self.variables_of(self.nodes[0])["ansible_host"])
+
+    def variables_of(self, node: str) -> dict[str, t.Any]:
+        return dict(json.loads(self.inventory_of(node)))
 
     def inventory_of(self, node: str) -> str:
         """Return a node's inventory variables as JSON."""
-        argv = [str(CORE / "ansible-inventory"), "-i", str(self.inventory), "--host", node]
-        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+        return _host_of(self.inventory, node)
 
-    def completion_tokens(self, key: str = "") -> int:
+    def completion_tokens(self, key: str = "", timeout: float = 60) -> int:
         """Return how many tokens one chat completion has."""
         body = {"model": "tiny-llama", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8}
-        status, answer = self.ask("/v1/chat/completions", body, key)
+        status, answer = self.ask("/v1/chat/completions", body, key, timeout=timeout)
         assert status == 200, status
         return int(answer["usage"]["completion_tokens"])
 

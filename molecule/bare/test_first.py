@@ -51,6 +51,7 @@ def test_a_run_would_tell_what_it_does_and_touches_nothing() -> None:
     played = PAIR.play("site.yml", "--check", "--diff")
     assert played.code == 0
     assert played.said("60-dgxspark-sglang.yaml", "192.168.100.11/24", "192.168.101.12/24", "member spark:docker")
+    assert played.said("rank 0 spark-01: create and start", "rank 1 spark-02: create and start")
     assert all(played.changed[node] > 0 for node in PAIR.nodes)
     for node in PAIR.nodes:
         assert state(node) == json.loads(kept(node).read_text())

@@ -93,13 +93,3 @@ def test_a_model_that_is_too_big_is_refused_and_the_server_stays() -> None:
     assert played.said("huge does not fit", "weights", "29.8 GiB", "Next step")
     assert TRIO.starts() == before
     assert TRIO.completion_tokens() > 0
-
-
-def test_a_model_that_the_hub_does_not_have_is_refused_and_the_server_stays() -> None:
-    before = TRIO.starts()
-    missing = {**HUGE_PROFILE, "identity": {"repo": "lab/no-such-model", "path": "lab/no-such-model"}}
-    played = TRIO.play("switch_model.yml", model="missing", server_models={"missing": missing})
-    assert played.code != 0
-    assert played.said("lab/no-such-model")
-    assert TRIO.starts() == before
-    assert TRIO.completion_tokens() > 0

@@ -117,7 +117,7 @@ class ActionModule(ActionBase):
         return {"report": self._report(FAILED, "container", reason, "check the node and its ssh."), "phase": ""}
 
     def _report(self, state: str, step: str, reason: str, hint: str = "") -> dict[str, t.Any]:
-        empty = {"log_tail": [], "finished_at": ""}
+        empty = {"log_tail": [], "finished_at": "", "echo": False}
         return {
             "node": self.node,
             "rank": self.rank,
@@ -138,7 +138,7 @@ class ActionModule(ActionBase):
 
     def _late(self, report: dict[str, t.Any], phase: str) -> dict[str, t.Any]:
         late = f"not ready within {duration(self.limit)}; last seen: {phase or 'nothing'}, {report['reason']}"
-        hint = "read its log; when it only needs longer, raise server_start_timeout."
+        hint = report["hint"] or "read its log; when it only needs longer, raise server_start_timeout."
         return {**report, "state": FAILED, "step": report["step"] or "health", "reason": late, "hint": hint}
 
     def _end(self, report: dict[str, t.Any], phase: str) -> dict[str, t.Any]:

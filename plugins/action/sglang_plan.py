@@ -6,34 +6,40 @@
 
 from __future__ import annotations
 
+import datetime
+import functools
 import json
 import typing as t
 from pathlib import Path
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.utils.display import Display
 
 from ..module_utils._errors import SparkError
 from ..module_utils.fabric import _fabric
 from ..module_utils.server._catalogue import merge
 from ..module_utils.server._flags import FlagTable, parse_table
-from ..module_utils.server._launch import SECRETS
-from ..module_utils.server._observe import parse_probe
+from ..module_utils.server._instances import MAIN, Instance, of_instance, parse_instances, this_run
+from ..module_utils.server._observe import Probe, parse_probe
 from ..module_utils.server._placement import Node
 from ..module_utils.server._plan import finish
-from ..module_utils.server._request import Request, draft
+from ..module_utils.server._request import Draft, Request, draft
+from ..plugin_utils import _access
 from ..plugin_utils._inventory import fabric_addresses
 from ..plugin_utils._planner import Planner
 
 display = Display()
 
-CONTAINER = ("cache_dir", "state_dir", "restart_policy", "stop_timeout", "memory", "mounts")
+CONTAINER = ("cache_dir", "state_dir", "stop_timeout", "memory", "mounts")
 ARGUMENTS: dict[str, t.Any] = {
     "stage": {"type": "str", "choices": ["draft", "plan"], "default": "draft"},
     "strict": {"type": "bool", "default": True},
     "catalogue": {"type": "path", "required": True},
     "cluster": {"type": "str", "default": ""},
-    "instance": {"type": "str", "default": "sglang"},
+    "instance": {"type": "str", "default": MAIN},
+    "instances": {"type": "dict", "default": {}},
+    "only": {"type": "str", "default": ""},
+    "only_model": {"type": "str", "default": ""},
     "model": {"type": "str", "default": ""},
     "models": {"type": "dict", "default": {}},
     "images": {"type": "dict", "default": {}},
@@ -41,6 +47,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "sglang": {"type": "str", "default": ""},
     "port": {"type": "int", "default": 30000},
     "dist_port": {"type": "int", "default": 50000},
+    "watch_port": {"type": "int", "default": 40000},
     "nodes": {"type": "int", "default": 0},
     "gpus": {"type": "str", "choices": ["all", "none"], "default": "all"},
     "transport": {"type": "str", "choices": [_fabric.RDMA, _fabric.SOCKET], "default": _fabric.RDMA},
@@ -52,12 +59,11 @@ ARGUMENTS: dict[str, t.Any] = {
     "state_dir": {"type": "str", "default": "/etc/dgxspark-sglang"},
     "mounts": {"type": "list", "elements": "dict", "default": []},
     "memory": {"type": "int", "default": 0},
-    "restart_policy": {"type": "str", "default": "unless-stopped"},
     "stop_timeout": {"type": "int", "default": 60},
     "start_timeout": {"type": "int", "default": 0},
-    "api_key": {"type": "str", "no_log": True},
-    "admin_api_key": {"type": "str", "no_log": True},
-    "hf_token": {"type": "str", "no_log": True},
+    "patience": {"type": "int", "default": 120},
+    "restarts": {"type": "int", "default": 3},
+    "access": {"type": "dict", "default": {}, "options": _access.ARGUMENTS},
 }
 
 
@@ -67,8 +73,18 @@ class ActionModule(Planner):
     arguments = ARGUMENTS
 
     def _plan(self, args: dict[str, t.Any]) -> dict[str, t.Any]:
-        drafted = draft(self._request(args))
+        cluster = self._cluster(args["cluster"])[0]
+        team = self._instances(args)
+        chosen, run = this_run(cluster, team, args["instance"], args["only"], args["only_model"])
+        drafted = self._draft(chosen)
+        before = [self._draft(item) for item in run[: run.index(chosen)]] if chosen in run else []
         wanted = {
+            "instance": chosen.name,
+            "start": chosen.start,
+            "model": drafted.profile.name,
+            "instances": [item.name for item in run],
+            "before": [{"instance": item.request.instance, "model_path": item.model_path} for item in before],
+            **self._whole(team, drafted),
             "image": drafted.image.name,
             "image_source": drafted.image.built_from,
             "image_parsers": list(drafted.image.parsers),
@@ -79,14 +95,16 @@ class ActionModule(Planner):
             "tp_size": drafted.tp_size,
             "sglang": drafted.image.sglang,
             "memory_fraction": drafted.args["mem_fraction_static"],
-            "ports": list(drafted.ports),
+            "ports": drafted.ports,
             "nodes": [node.name for node in drafted.placement.nodes],
         }
         if args["stage"] == "draft":
-            return {"draft": wanted}
-        probes = {node.name: self._probe(node.name) for node in drafted.placement.nodes}
+            return {"draft": wanted, "warnings": list(drafted.notes)}
+        involved = {node.name for item in (*before, drafted) for node in item.placement.nodes}
+        probes = {node: self._probe(node, beside=bool(before)) for node in involved}
         # In check mode an image that would be pulled is not there yet.
-        plan = finish(drafted, probes, strict=args["strict"] and not self._task.check_mode)
+        strict = args["strict"] and not self._task.check_mode
+        plan = of_instance(chosen, lambda: finish(drafted, probes, strict, before))
         me = str(self.task_vars["inventory_hostname"])
         if me == plan["head"] and args["strict"] and (self._task.check_mode or display.verbosity):
             display.display("\n".join(plan["lines"]))
@@ -97,9 +115,37 @@ class ActionModule(Planner):
         shared = {key: plan[key] for key in ("generation", "model", "nnodes")}
         return {**shared, **(plan["ranks"].get(me) or plan["idle"][me])}
 
-    def _request(self, args: dict[str, t.Any]) -> Request:
+    def _instances(self, args: dict[str, t.Any]) -> tuple[Instance, ...]:
+        """Return the instances of the cluster. A task that names one of the others tells nothing of the main one."""
+        known, others = self.task_vars["hostvars"][str(self.task_vars["inventory_hostname"])], args["instances"]
+        stated = str(known.get("server_instance") or MAIN)
+        return parse_instances(stated if args["instance"] in others else args["instance"], args, others)
+
+    def _draft(self, instance: Instance) -> Draft:
+        return of_instance(instance, lambda: draft(self._request(instance)))
+
+    def _whole(self, team: t.Sequence[Instance], drafted: Draft) -> dict[str, t.Any]:
+        """Return what all instances of the cluster need, whether this run brings them up or not."""
+        known, refused = [], []
+        for item in team:
+            try:
+                known.append(drafted if item.name == drafted.request.instance else self._draft(item))
+            except SparkError as error:
+                refused.append({"instance": item.name, **error.as_result()})
+        members = {node.name for one in known for node in one.placement.nodes}
+        return {
+            "all_ports": {name: merge(*(one.ports.get(name, {}) for one in known)) for name in sorted(members)},
+            "api_ports": [item.options["port"] for item in team],
+            "model_paths": [one.model_path for one in known],
+            "refused": refused,
+        }
+
+    def _request(self, instance: Instance) -> Request:
+        args: dict[str, t.Any] = {**instance.options, "instance": instance.name}
         cluster, members = self._cluster(args["cluster"])
         models, images, tables = load_catalogue(Path(args["catalogue"]))
+        now = datetime.datetime.now(datetime.timezone.utc)
+        found = _access.find(args["access"], self.task_vars, self._loader, now)
         passed_on = ("instance", "model", "image", "sglang", "port", "dist_port", "gpus", "transport", "args", "env")
         return Request(
             cluster=cluster,
@@ -111,9 +157,17 @@ class ActionModule(Planner):
             model_root=args["model_root"].rstrip("/"),
             encodings_dir=args["encodings_dir"].rstrip("/"),
             start_timeout=args["start_timeout"],
-            container={key: args[key] for key in CONTAINER},
-            secrets={name: args[name] for name in SECRETS if args[name]},
+            watch_port=args["watch_port"],
+            patience=args["patience"],
+            restarts=args["restarts"],
+            # What ends is started again by its keeper, with the other ranks, and not by Docker.
+            container={**{key: args[key] for key in CONTAINER}, "restart_policy": "no"},
+            secrets=found.secrets,
+            access=found.access,
             absent=self._absent(members),
+            prefix=instance.prefix,
+            start=instance.start,
+            earlier=instance.earlier,
             **{key: args[key] for key in passed_on},
         )
 
@@ -154,18 +208,22 @@ class ActionModule(Planner):
             if node not in left
         }
 
-    def _probe(self, node: str) -> t.Any:
+    def _probe(self, node: str, beside: bool) -> Probe:
         known = self.task_vars["hostvars"][node]
         names = ("server_looked", "model_looked", "image_pulled", "moe_configured")
-        return parse_probe(node, *(known.get(name) for name in names))
+        others = (known.get("server_beside") or {}).get("results", ()) if beside else ()
+        folders = {one["item"]["instance"]: one["models"][0] for one in others if "models" in one}
+        looked, model, image, moe = (known.get(name) for name in names)
+        return parse_probe(node, looked, model, image, moe, folders)
 
 
+@functools.lru_cache(maxsize=1)
 def load_catalogue(folder: Path) -> tuple[dict[str, t.Any], dict[str, t.Any], dict[str, FlagTable]]:
     """Return the shipped models, images and flag tables: models/*.yml, images.yml and flags/*.json of `folder`."""
     models: dict[str, t.Any] = {}
     for path in sorted((folder / "models").glob("*.yml")):
-        models.update(yaml.safe_load(path.read_text(encoding="utf-8")))
-    images = yaml.safe_load((folder / "images.yml").read_text(encoding="utf-8"))
+        models.update(yaml_load(path.read_text(encoding="utf-8")))
+    images = yaml_load((folder / "images.yml").read_text(encoding="utf-8"))
     tables = [
         parse_table(json.loads(path.read_text(encoding="utf-8"))) for path in sorted((folder / "flags").glob("*.json"))
     ]

@@ -28,8 +28,8 @@ options:
   wanted:
     description:
       - What the nodes are judged against, all of it optional; C(ranks) (the nodes that get a rank), C(head), C(gpus),
-        C(transport), C(image), C(instance), C(ports), C(mtu), C(fraction) (SGLang's mem_fraction_static), and
-        C(refusal) (C(reason) and C(hint) of a request that the catalogue refused).
+        C(transport), C(image), C(instance), C(ports) (node to setting to port), C(mtu), C(fraction) (SGLang's
+        mem_fraction_static), and C(refusal) (C(reason) and C(hint) of a request that the catalogue refused).
       - Fabric addresses are C(spark_fabric_addresses) of each node, or come from C(spark_fabric_pool).
     type: dict
     default: {}

@@ -41,7 +41,7 @@ _value:
 import datetime
 import typing as t
 
-from ..module_utils.server._status import reasons, rows_of, table
+from ..module_utils.server._status import keepers, reasons, rows_of, table
 
 
 def status_table(hostvars: t.Any, nodes: t.Sequence[str]) -> str:
@@ -50,7 +50,7 @@ def status_table(hostvars: t.Any, nodes: t.Sequence[str]) -> str:
     for node in nodes:
         known, looked = hostvars[node], hostvars[node].get("server_looked")
         rows += rows_of(node, str(known.get("spark_cluster", "-")), looked, now)
-        notes += reasons(node, looked)
+        notes += reasons(node, looked) + keepers(node, looked)
     return "\n".join([table(sorted(rows)), *notes])
 
 

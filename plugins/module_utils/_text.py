@@ -11,9 +11,14 @@ import re
 import typing as t
 
 # SGLang prints its whole configuration at start-up, keys in clear (0.5.4.post2 and 0.5.23), as `api_key='…'`,
-# `"api_key": "…"` or `--api-key …`; Hugging Face tokens start with hf_.
+# `"api_key": "…"` or `--api-key …`, and so does an argv as a list; vLLM prints a list of keys. Whoever asks sends
+# `Bearer …`; Hugging Face tokens start with hf_.
+_QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _SECRET = re.compile(
-    r"""((?:admin_|admin-)?api[_-]key["']?\s*[=:\s]\s*)(?:'[^']*'|"[^"]*"|(?!(?:None|null)\b)[^\s,)}]+)|\bhf_[A-Za-z0-9]{20,}"""
+    r"""(--(?:admin-)?api-key\s+|api[_-]key["']?(?:\s*[=:]\s*|,\s*(?=["'])))"""
+    rf"""(?:{_QUOTED}|\[[^\]]*\]|(?!(?:None|null)\b)[^\s,)}}]+)"""
+    r"""|(\bBearer )[^\s'",]+|\bhf_[A-Za-z0-9]{20,}""",
+    re.IGNORECASE,
 )
 
 
@@ -30,7 +35,7 @@ def redact(text: str, secrets: t.Iterable[str] = ()) -> str:
     """Return `text` without API keys and tokens: those given, and those that look like one."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "********")
-    return _SECRET.sub(lambda match: (match.group(1) or "") + "********", text)
+    return _SECRET.sub(lambda match: (match.group(1) or match.group(2) or "") + "********", text)
 
 
 def gib(count: float) -> str:

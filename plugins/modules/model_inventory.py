@@ -61,7 +61,7 @@ options:
     elements: path
   detail:
     description:
-      - Whether to return C(config) and C(weights), too. Only for a single one of O(paths).
+      - Whether to return C(config) and C(weights), too. Only for O(paths), not for what is found by searching.
     type: bool
     default: false
   state_dir:
@@ -214,7 +214,8 @@ models:
       type: bool
 servers:
   description: Our servers on this node, with C(instance), C(cluster), C(rank), C(port), C(status), C(profile), C(path)
-    (the model's folder), C(names) (what the API calls its models) and C(api) (how it answers).
+    (the model's folder), C(names) (what the API calls its models), C(api) (how it answers) and C(tls) (whether it
+    speaks https).
   returned: when O(served)
   type: list
   elements: dict
@@ -254,8 +255,8 @@ def judged(place: _models.Place, detail: bool) -> ModelFolder:
 
 
 def look(params: dict[str, t.Any]) -> dict[str, t.Any]:
-    if params["detail"] and (len(params["paths"]) != 1 or params["roots"] or params["caches"]):
-        raise SparkError("detail is for a single folder.", "give one of paths, and neither roots nor caches.")
+    if params["detail"] and (params["roots"] or params["caches"]):
+        raise SparkError("detail is for folders that are named.", "give paths, and neither roots nor caches.")
     try:
         models = [asdict(judged(place, params["detail"])) for place in places(params)]
     except OSError as error:

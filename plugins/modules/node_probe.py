@@ -92,8 +92,14 @@ probe:
       type: list
       elements: dict
     ports:
-      description: Port (as text) to C(pid), C(process) and C(container) of its listener.
+      description: Port (as text) to C(pid), C(process), C(container) and C(unit) (of systemd) of its listener.
       type: dict
+    keepers:
+      description:
+        - Instance to what systemd says of its keeper (M(dgxspark.sglang.sglang_keeper)), with C(state), C(active),
+          C(enabled) and its own C(words). Empty on a node where nothing is kept.
+      type: dict
+      sample: {sglang: {active: true, enabled: true, state: active, words: Serves.}}
     interfaces:
       description: Interfaces with C(name), C(addresses), C(mtu), C(up), and the C(rdma_device) behind each.
       type: list
@@ -102,9 +108,9 @@ probe:
       description:
         - Bytes of C(total) and C(available) memory. On GB10 this is the GPU's memory, too.
         - C(held) is what the instance's container holds and would give back, -1 where that can't be told.
-        - C(others) is what the other containers of this collection hold.
+        - C(others) is what each other running container of this collection holds, by its name.
       type: dict
-      sample: {total: 130663727104, available: 121333940224, held: 0, others: 0}
+      sample: {total: 130663727104, available: 121333940224, held: 0, others: {}}
     last_good:
       description: What last passed the gate on this node; empty when nothing did.
       type: dict
@@ -117,7 +123,7 @@ from dataclasses import asdict
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import SparkError
-from ..module_utils.edges import _held, _host
+from ..module_utils.edges import _held, _host, _units
 from ..module_utils.edges._docker import HAVE_DOCKER, Docker
 from ..module_utils.edges._http import Api
 from ..module_utils.server._container import Observed
@@ -136,8 +142,9 @@ def probe(module: AnsibleModule) -> dict[str, t.Any]:
         "containers": [],
         "ports": {str(port): {**owner, "container": ""} for port, owner in listeners.items()},
         "interfaces": [asdict(interface) for interface in _host.interfaces(module.run_command)],
-        "memory": {**_host.memory(), "held": 0, "others": 0},
+        "memory": {**_host.memory(), "held": 0, "others": {}},
         "last_good": last_good(params["state_dir"], params["name"]),
+        "keepers": {name: asdict(_units.look(module.run_command, name)) for name in _units.kept(module.run_command)},
     }
     try:
         engine = Docker()
@@ -158,18 +165,19 @@ def probe(module: AnsibleModule) -> dict[str, t.Any]:
     }
 
 
-def held_by(module: AnsibleModule, container: Observed | None, ours: list[Observed]) -> dict[str, int]:
-    """Return what the instance's container holds in bytes (-1: it can't be told), and what others of ours hold."""
-    running = {item.id for item in ours if item.running}
+def held_by(module: AnsibleModule, container: Observed | None, ours: list[Observed]) -> dict[str, t.Any]:
+    """Return what the instance's container holds in bytes (-1: it can't be told), and what each other of ours holds."""
+    running = [item for item in ours if item.running]
     held = _held.by_container(module.run_command) if running else {}
     mine = container.id if container else ""
-    others = sum(max(0, held.get(item, 0)) for item in running - {mine})
+    others = {item.public()["name"]: max(0, held.get(item.id, 0)) for item in running if item.id != mine}
     return {"held": held.get(mine, 0), "others": others}
 
 
 def with_health(container: dict[str, t.Any], asked: bool) -> dict[str, t.Any]:
     serves = asked and container["running"] and container["rank"] == "0"
-    return {**container, "health": Api("", int(container["port"])).health()} if serves else container
+    api = Api("", int(container["port"]), tls=container["tls"] == "true") if serves else None
+    return {**container, "health": api.health()} if api else container
 
 
 def last_good(state_dir: str, name: str) -> dict[str, t.Any]:

@@ -99,6 +99,25 @@ options:
         type: list
         elements: list
         default: []
+  secrets:
+    description: Whole files that only root can read, and whose text is shown nowhere. The journal keeps it, for root.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: The file.
+        type: path
+        required: true
+      content:
+        description: All of its text.
+        type: str
+        required: true
+      notify:
+        description: Commands that make programs read the file, as for O(files[].notify).
+        type: list
+        elements: list
+        default: []
   blocks:
     description: A marked block in a text file that others write, too.
     type: list

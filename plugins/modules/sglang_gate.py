@@ -14,9 +14,10 @@ description:
   - Run on every node of a cluster at once. On the controller it shows the progress of each rank, and ends on all nodes
     as soon as every rank has passed, any rank has died, or the time is up. It is never green for lack of time.
   - The checks are, in this order, C(container) (on every rank the container that was started, running, of the planned
-    image and generation), C(health), C(identity) (model name, model path, TP and version as planned), C(generation)
-    (one real answer with tokens), C(transport) (NCCL over RDMA on the planned rails, on every rank that has rails) and
-    C(moe) (a rank that was given MoE configs does not say that it looked for others).
+    image and generation), C(health), C(certificate) (with TLS, the one that was given), C(identity) (model name, model
+    path, TP and version as planned), C(generation) (one real answer with tokens), C(transport) (NCCL over RDMA on the
+    planned rails, on every rank that has rails) and C(moe) (a rank that was given MoE configs does not say that it
+    looked for others).
   - A failed gate is an answer, not a failed task, so that all ranks can be judged together; see
     P(dgxspark.sglang.server_story#filter).
 author:
@@ -64,6 +65,14 @@ options:
   api_key:
     description: The key that the API wants.
     type: str
+  tls:
+    description: Whether this rank's API speaks https. Only that of rank 0 can.
+    type: bool
+    default: false
+  certificate:
+    description: The SHA-256 fingerprint of the certificate that the API must show; empty without O(tls).
+    type: str
+    default: ""
   served_model_name:
     description: The model name that C(/v1/models) must list.
     type: str
@@ -162,6 +171,9 @@ report:
     finished_at:
       description: When the container ended; empty while it runs.
       type: str
+    echo:
+      description: Whether another rank's failure can be behind this one.
+      type: bool
 phase:
   description: How far the start is, by the log.
   returned: success
@@ -224,14 +236,14 @@ def look(params: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def judge(expected: _gate.Expectation, params: dict[str, t.Any], log: list[str]) -> _gate.Verdict:
-    api = Api(params["host"], params["port"], params["api_key"] or "")
+    api = Api(params["host"], params["port"], params["api_key"] or "", params["tls"])
     if expected.rank == 0:
         verdict = _gate.judge_answers(expected, api.answers(expected.served_model_name, params["embedding"]))
     else:
         verdict = _gate.judge_worker(expected, api.health())
     for told in (_gate.judge_transport, _gate.judge_moe) if verdict.state == _gate.PASSED else ():
         verdict = told(expected, log) if verdict.state == _gate.PASSED else verdict
-    return verdict
+    return _gate.suspect(verdict, log[-_TAIL:])
 
 
 def last_words(engine: Docker, expected: _gate.Expectation, found: Observed | None) -> list[str]:
@@ -249,10 +261,11 @@ def answer(
         rank=expected.rank,
         state=verdict.state,
         step=verdict.step,
-        reason=verdict.reason,
-        hint=verdict.hint,
+        reason=redact(verdict.reason, [key or ""]),
+        hint=redact(verdict.hint, [key or ""]),
         log_tail=tuple(redact(line, [key or ""]) for line in verdict.evidence),
         finished_at=found.finished_at if found and _gate.ended(expected, found) else "",
+        echo=verdict.echo,
     )
     return {"report": asdict(report), "phase": str(phase)}
 
@@ -270,6 +283,8 @@ def main() -> None:
             "host": {"type": "str", "default": "0.0.0.0"},
             "port": {"type": "int", "default": 30000},
             "api_key": {"type": "str", "no_log": True},
+            "tls": {"type": "bool", "default": False},
+            "certificate": {"type": "str", "default": ""},
             "served_model_name": {"type": "str", "required": True},
             "model_path": {"type": "str", "required": True},
             "tp_size": {"type": "int", "default": 1},

@@ -53,6 +53,10 @@ options:
         for in check mode, and not counted as pulled.
     type: bool
     default: false
+  versions:
+    description: Whether to read the versions in the image, which runs its Python for a moment. For an engine of SGLang.
+    type: bool
+    default: true
 requirements:
   - docker (Python SDK)
 seealso:
@@ -136,7 +140,7 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
     changed = after != before or would_pull
     shown = "known after the pull" if would_pull else after
     diff = {"before": {"image_id": before}, "after": {"image_id": shown}}
-    versions = engine.versions(after) if after else {}
+    versions = engine.versions(after) if after and module.params["versions"] else {}
     digests = [] if would_pull else engine.image_digests(name)
     return _result("" if would_pull else after, versions, digests, ["pull"] if changed else [], diff)
 
@@ -163,6 +167,7 @@ def main() -> None:
             "pull": {"type": "str", "choices": ["missing", "always", "never"], "default": "missing"},
             "local": {"type": "bool", "default": False},
             "sent": {"type": "bool", "default": False},
+            "versions": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )

@@ -15,7 +15,9 @@ description:
     plan of the cluster, ranks, fabric environment, launch arguments, container options and the checks of the gate.
   - Refuses what can't work, with every reason at once, each with the value found, the value needed and the next step.
   - Reads C(groups), and from every node of the cluster C(spark_head), C(spark_fabric_addresses), C(ansible_host), and
-    the registered results C(server_looked), C(model_looked), C(image_pulled) and C(moe_configured).
+    the registered results C(server_looked), C(model_looked), C(server_beside), C(image_pulled) and C(moe_configured).
+  - A cluster may have several instances, the main one, which the other options describe, and those of O(instances). One
+    of them is planned, and the memory of those that are brought up before it is part of its account.
   - In check mode and with C(-v) the plan is shown in a few lines.
 author:
   - The dgxspark.sglang authors (@dgxspark)
@@ -41,11 +43,28 @@ options:
     type: str
     default: ""
   instance:
-    description: The name of the server and of its containers.
+    description:
+      - The name of the server and of its containers. One of O(instances), or else the main one's name.
+      - Where the cluster has no such instance, the first that the run brings up is planned.
     type: str
     default: sglang
+  instances:
+    description:
+      - Further servers of the cluster, name to what is different of each; see C(server_instances) of the role server.
+      - What is not given there is as it is for the main one, except C(model), C(nodes), C(start_timeout) and
+        C(mem_fraction_static). A C(watch_port) is 10000 above its C(port), a C(dist_port) 20000.
+    type: dict
+    default: {}
+  only:
+    description: The one instance that this run brings up, instead of the main one and all that are always on.
+    type: str
+    default: ""
+  only_model:
+    description: The model that O(only) is to serve instead of its own. Without O(only), the instance that has it.
+    type: str
+    default: ""
   model:
-    description: The profile to serve.
+    description: The profile to serve. Where there are O(instances), a cluster without a main one has none.
     type: str
     default: ""
   models:
@@ -72,6 +91,10 @@ options:
     description: The port on the head at which the ranks meet.
     type: int
     default: 50000
+  watch_port:
+    description: The port at which the keepers of several nodes ask each other, see M(dgxspark.sglang.sglang_keeper).
+    type: int
+    default: 40000
   nodes:
     description: How many nodes to use, 0 for as many as the profile can.
     type: int
@@ -119,10 +142,6 @@ options:
     description: Cap of a container's memory in bytes, 0 for none.
     type: int
     default: 0
-  restart_policy:
-    description: What Docker does when the engine ends.
-    type: str
-    default: unless-stopped
   stop_timeout:
     description: Seconds that the engine gets to finish its requests.
     type: int
@@ -131,15 +150,49 @@ options:
     description: Seconds until a start has failed, 0 to derive it from the model's size.
     type: int
     default: 0
-  api_key:
-    description: The key of the API. Only a checksum of it is part of the plan.
-    type: str
-  admin_api_key:
-    description: The key of the control routes. Only a checksum of it is part of the plan.
-    type: str
-  hf_token:
-    description: The Hugging Face token. Only a checksum of it is part of the plan.
-    type: str
+  patience:
+    description: Seconds without a healthy answer after which its keeper starts a serving instance again.
+    type: int
+    default: 120
+  restarts:
+    description: Failed starts in a row after which its keeper gives up.
+    type: int
+    default: 3
+  access:
+    description:
+      - Who gets at the API. A server needs a key, or the word that it is meant to be O(access.open).
+      - Only checksums of secrets are part of the plan.
+    type: dict
+    default: {}
+    suboptions:
+      api_key:
+        description: The key of the API.
+        type: str
+      api_key_file:
+        description: A file of the controller that has it. Relative paths count from the folder of the inventory.
+        type: str
+      admin_api_key:
+        description: The key of the control routes.
+        type: str
+      admin_api_key_file:
+        description: A file of the controller that has it.
+        type: str
+      hf_token:
+        description: The Hugging Face token.
+        type: str
+      hf_token_file:
+        description: A file of the controller that has it.
+        type: str
+      open:
+        description: Whether a server without a key is meant.
+        type: bool
+        default: false
+      tls_certificate:
+        description: A file of the controller with the certificate and its chain, in PEM format.
+        type: str
+      tls_key:
+        description: A file of the controller with its key, without a passphrase.
+        type: str
 seealso:
   - module: dgxspark.sglang.node_probe
   - module: dgxspark.sglang.sglang_server
@@ -160,7 +213,48 @@ draft:
   description: What must be looked at on the nodes.
   returned: success
   type: dict
+  contains:
+    instance:
+      description: The instance that is planned.
+      type: str
+    start:
+      description: V(always) or V(on-demand).
+      type: str
+    model:
+      description: The profile that it serves.
+      type: str
+    instances:
+      description: The instances that this run brings up, in order.
+      type: list
+      elements: str
+    before:
+      description: Those that it brings up before this one, with C(instance) and C(model_path), to be looked at.
+      type: list
+      elements: dict
+    ports:
+      description: Node to setting to port that must be free there.
+      type: dict
+    all_ports:
+      description: The same of all instances of the cluster.
+      type: dict
+    api_ports:
+      description: The ports of all instances' APIs.
+      type: list
+      elements: int
+    model_paths:
+      description: The model folders of all instances.
+      type: list
+      elements: str
+    refused:
+      description: Other instances that can't be served, with C(instance), C(reason) and C(hint).
+      type: list
+      elements: dict
   sample:
+    instance: sglang
+    start: always
+    model: gpt-oss-120b
+    instances: [sglang]
+    before: []
     image: lmsysorg/sglang:v0.5.23
     model_path: /home/spark/ai/models/gpt-oss/gpt-oss-120b
     source: {repo: openai/gpt-oss-120b, revision: "", encodings: [o200k_base]}
@@ -168,7 +262,7 @@ draft:
     tp_size: 2
     sglang: 0.5.23
     memory_fraction: 0.75
-    ports: [30000, 50000]
+    ports: {spark-01: {server_port: 30000, server_dist_port: 50000}, spark-02: {server_port: 30000}}
     nodes: [spark-01, spark-02]
 plan:
   description:

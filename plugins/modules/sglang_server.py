@@ -17,6 +17,8 @@ description:
   - Everything that can be checked is checked before a running container is stopped, and the replacement is created
     before the old container is stopped.
   - The container uses the host's network and IPC, has an init, and is not privileged.
+  - Where M(dgxspark.sglang.sglang_keeper) keeps the container, the keeper is held before anything is touched, which
+    stops the container, and is not even started at boot once the container is to be stopped or absent.
 author:
   - The dgxspark.sglang authors (@dgxspark)
 extends_documentation_fragment:
@@ -133,6 +135,11 @@ options:
   hf_token:
     description: A Hugging Face token. It reaches the engine in a file of mode 0600.
     type: str
+  tls_pem:
+    description:
+      - Private key and certificates in PEM format, for O(args) with C(ssl_certfile). They reach the engine in a file of
+        mode 0600. With C(enable_ssl_refresh) others are a change of that file, and the engine runs on.
+    type: str
 requirements:
   - docker (Python SDK)
 seealso:
@@ -179,7 +186,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or would be done in check mode.
+  description:
+    - What was done, or would be done in check mode. V(renew) writes secret files and lets the engine run on.
+    - V(hold) stops the keeper until it is started again or the node boots, V(disable) for good.
   returned: success
   type: list
   elements: str
@@ -200,6 +209,11 @@ container:
   returned: success
   type: dict
   sample: {id: 8f2c7d1e9a0b, status: running, running: true, started_at: "2026-11-21T02:03:04.5Z", restart_count: 0}
+seconds:
+  description: How long it took to C(stop) what ran, and to C(start) what replaces it; 0 where there was nothing to do.
+  returned: success, and when an action failed
+  type: dict
+  sample: {stop: 7.912, start: 0.604}
 touched:
   description: Whether something was stopped or replaced before it failed.
   returned: failure
@@ -215,33 +229,27 @@ diff:
 """
 
 import os
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import SparkError
-from ..module_utils.edges import _host
+from ..module_utils.edges import _host, _units
 from ..module_utils.edges._docker import HAVE_DOCKER, NO_SDK_HINT, Docker
-from ..module_utils.edges._files import write_private
-from ..module_utils.server._container import (
-    LABEL,
-    RDMA_DEVICES,
-    ContainerSpec,
-    Observed,
-    build,
-    decide,
-    diff,
-    secret_dir,
-    secret_files,
-)
-from ..module_utils.server._launch import SECRETS
+from ..module_utils.edges._files import read_private, write_private
+from ..module_utils.edges._rank import act, api_port
+from ..module_utils.keeper._unit import DISABLE, HOLD, with_keeper
+from ..module_utils.server._container import RDMA_DEVICES, ContainerSpec, build, decide, diff, refuse_foreign
+from ..module_utils.server._downtime import seconds_of
+from ..module_utils.server._secrets import secret_dir, secret_files, speaks_tls, used
 
 UP = ("started", "restarted")
 
 
 def converge(module: AnsibleModule) -> dict[str, t.Any]:
     params, state = module.params, module.params["state"]
-    secrets = {name: params[name] for name in SECRETS if params[name]}
+    secrets = used(params["args"], params)
     unseen = module.check_mode and not HAVE_DOCKER
     if unseen:
         module.warn(f"Docker was not asked: {NO_SDK_HINT} Assuming that no server of this collection is here.")
@@ -249,11 +257,15 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
     observed = engine.container(params["name"]) if engine else None
     refuse_foreign(params["name"], observed)
     wanted = wanted_spec(module, engine, secrets) if state in UP else None
-    actions, changes = decide(state, wanted, observed), diff(state, wanted, observed)
+    stale = read_private(secret_dir(params["state_dir"], params["name"])) != secret_files(secrets)
+    actions, changes = decide(state, wanted, observed, stale), diff(state, wanted, observed, stale)
+    keeper = _units.look(module.run_command, params["name"])
+    actions = with_keeper(actions, state not in UP, keeper.active, keeper.enabled)
     if engine and wanted and actions:
         preflight(wanted, module, engine)
+    spent: dict[str, float] = {}
     if engine and not module.check_mode:
-        perform(engine, actions, wanted, params, secrets)
+        spent = perform(module, engine, actions, wanted, secrets)
         observed = engine.container(params["name"])
     return {
         "changed": bool(actions),
@@ -261,16 +273,9 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
         "command": list(wanted.command) if wanted else [],
         "digest": wanted.digest() if wanted else "",
         "container": observed.public() if observed else {},
+        "seconds": seconds_of(spent),
         "diff": changes,
     }
-
-
-def refuse_foreign(name: str, observed: Observed | None) -> None:
-    if observed and observed.spec is None:
-        raise SparkError(
-            f"A container named {name} exists (image {observed.image_id[7:19]}), and this collection did not make it.",
-            "rename or remove it, or choose another name; it is not touched.",
-        )
 
 
 def wanted_spec(module: AnsibleModule, engine: Docker | None, secrets: dict[str, str]) -> ContainerSpec:
@@ -285,6 +290,9 @@ def wanted_spec(module: AnsibleModule, engine: Docker | None, secrets: dict[str,
 def preflight(wanted: ContainerSpec, module: AnsibleModule, engine: Docker) -> None:
     """Refuse what can't work while the old container still runs. In check mode image and model may be yet to come."""
     params = module.params
+    if speaks_tls(params["args"]) and not params["tls_pem"]:
+        what = "This plan speaks TLS (ssl_certfile), and there is no key and certificate for it."
+        raise SparkError(what, "set server_tls_certificate and server_tls_key.")
     if not os.path.isdir(params["model_path"]) and not module.check_mode:
         raise SparkError(f"The model folder {params['model_path']} does not exist.", "copy the model there first.")
     if wanted.gpus == "all" and not engine.gpu_runtime():
@@ -304,18 +312,16 @@ def preflight(wanted: ContainerSpec, module: AnsibleModule, engine: Docker) -> N
             raise SparkError(f"Port {port} is taken by {who}.", "stop it, or choose another port.")
 
 
-def api_port(params: dict[str, t.Any]) -> int:
-    return int(params["args"].get("port") or 30000)
-
-
 def perform(
+    module: AnsibleModule,
     engine: Docker,
     actions: tuple[str, ...],
     wanted: ContainerSpec | None,
-    params: dict[str, t.Any],
     secrets: dict[str, str],
-) -> None:
-    name = params["name"]
+) -> dict[str, float]:
+    """Carry the actions out, and return how many seconds each took. A keeper that is held stops its container."""
+    params, name = module.params, module.params["name"]
+    spent: dict[str, float] = {}
     # The folder must be there to be mounted; its files change only once Docker has accepted the replacement.
     os.makedirs(secret_dir(params["state_dir"], name) if secrets else params["state_dir"], mode=0o700, exist_ok=True)
     touched = False
@@ -323,28 +329,18 @@ def perform(
         for action in actions:
             if action != "create" and wanted and secrets:
                 write_private(secret_dir(params["state_dir"], name), secret_files(secrets))
-            touched = touched or action in ("stop", "remove", "start")
+            touched = touched or action in (HOLD, DISABLE, "stop", "remove", "start")
+            begin = time.monotonic()
+            if action in (HOLD, DISABLE):
+                _units.hold(module.run_command, name, action)
             act(engine, action, wanted, params)
+            spent[action] = time.monotonic() - begin
     except SparkError as error:
-        error.facts["touched"] = touched
+        error.facts |= {"touched": touched, "seconds": seconds_of(spent)}
         raise
     if params["state"] == "absent" or (wanted and not secrets):
         write_private(secret_dir(params["state_dir"], name), {})
-
-
-def act(engine: Docker, action: str, wanted: ContainerSpec | None, params: dict[str, t.Any]) -> None:
-    name = params["name"]
-    if action == "create" and wanted:
-        shown = {"model": params["model"], "image": params["image"], "port": str(api_port(params))}
-        engine.create(wanted, {LABEL + key: value for key, value in shown.items()})
-    elif action == "stop":
-        engine.stop(name, params["stop_timeout"])
-    elif action == "remove":
-        engine.remove(name)
-    elif action == "rename":
-        engine.rename(name)
-    elif action == "start":
-        engine.start(name)
+    return spent
 
 
 def main() -> None:
@@ -386,6 +382,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "api_key": {"type": "str", "no_log": True},
     "admin_api_key": {"type": "str", "no_log": True},
     "hf_token": {"type": "str", "no_log": True},
+    "tls_pem": {"type": "str", "no_log": True},
 }
 REQUIRED_IF = [(("state", state, ("image", "model_path"))) for state in UP]
 

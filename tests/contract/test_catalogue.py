@@ -255,15 +255,26 @@ INVENTORIES = [path for path in tracked("inventories") if path.name == "hosts.ym
 
 
 @pytest.mark.parametrize("path", INVENTORIES, ids=name)
-def test_the_model_of_an_example_inventory_fits_its_cluster(path: Path) -> None:
+def test_the_models_of_an_example_inventory_fit_its_cluster(path: Path) -> None:
     clusters = load(path)["sparks"]["children"]
     variables = {file.stem: load(file) for file in path.parent.glob("group_vars/*.yml")}
-    asked = {cluster: variables[cluster]["server_model"] for cluster in clusters}
-    fitting = {
-        cluster: [size for size in parse_profile(model, MODELS).nodes if size <= len(clusters[cluster]["hosts"])]
-        for cluster, model in asked.items()
-    }
-    assert [cluster for cluster, sizes in fitting.items() if not sizes] == []
+    asked = [
+        (cluster, entry.get("model"), entry.get("nodes", 0))
+        for cluster in clusters
+        for entry in (
+            {"model": variables[cluster]["server_model"]},
+            *variables[cluster].get("server_instances", {}).values(),
+        )
+    ]
+    unfit = [
+        (cluster, model)
+        for cluster, model, count in asked
+        if not any(
+            size <= len(clusters[cluster]["hosts"]) and count in (0, size)
+            for size in parse_profile(model, MODELS).nodes
+        )
+    ]
+    assert unfit == []
 
 
 @pytest.mark.parametrize("path", INVENTORIES, ids=name)

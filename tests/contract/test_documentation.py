@@ -105,7 +105,7 @@ def test_a_module_takes_what_it_documents(path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_keys_and_tokens_are_never_logged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy's password is in the environment of what goes through it."""
-    secret = ("api_key", "token", *(["env"] if path.stem == "model_download" else []))
+    secret = ("api_key", "token", "tls_pem", *(["env"] if path.stem == "model_download" else []))
     hidden = [key for key, option in taken(path, monkeypatch).items() if option.get("no_log")]
     assert hidden == [key for key in taken(path, monkeypatch) if key.endswith(secret)]
 

@@ -19,7 +19,11 @@ KERNEL = [path for path in KERNEL_AND_EDGES if path.parent.name != "edges"]
 MODULES = sorted((REPO / "plugins/modules").glob("[a-z]*.py"))
 FILTERS = sorted((REPO / "plugins/filter").glob("[a-z]*.py"))
 ROLES = sorted(path.parent for path in REPO.glob("roles/*/tasks"))
-TASK_FILES = sorted(REPO.glob("roles/*/tasks/*.yml")) + sorted(REPO.glob("roles/*/handlers/*.yml"))
+TASK_FILES = sorted(
+    path
+    for pattern in ("roles/*/tasks/*.yml", "roles/*/handlers/*.yml", "playbooks/tasks/*.yml")
+    for path in REPO.glob(pattern)
+)
 PLAYBOOKS = sorted(REPO.glob("playbooks/*.yml"))
 ROOT_PLAYBOOKS = sorted(path for path in REPO.glob("*.yml") if path.name != "galaxy.yml")
 

@@ -39,8 +39,8 @@ def hostvars(inventory: str) -> dict[str, dict[str, object]]:
     return {str(name): dict(variables) for name, variables in found.items()}
 
 
-def endpoint(hosts: dict[str, dict[str, object]], cluster: str | None) -> str:
-    """The address of the API of the cluster's head."""
+def endpoint(hosts: dict[str, dict[str, object]], cluster: str | None, instance: str | None = None) -> str:
+    """The address of the API of the cluster's head: the main one, or that of another instance."""
     heads = {
         name: variables
         for name, variables in hosts.items()
@@ -50,7 +50,13 @@ def endpoint(hosts: dict[str, dict[str, object]], cluster: str | None) -> str:
         found = ", ".join(sorted(heads)) or "none"
         raise AskError(f"needed is the head of one cluster, found: {found}; --cluster names it")
     ((name, variables),) = heads.items()
-    return f"http://{variables.get('ansible_host', name)}:{variables.get('server_port', DEFAULT_PORT)}"
+    port = variables.get("server_port", DEFAULT_PORT)
+    if instance:
+        others = variables.get("server_instances")
+        if not isinstance(others, dict) or instance not in others:
+            raise AskError(f"server_instances of {name} has no {instance}")
+        port = others[instance]["port"]
+    return f"http://{variables.get('ansible_host', name)}:{port}"
 
 
 def call(url: str, body: dict[str, object] | None = None, limit: float = 120) -> dict[str, object]:
@@ -100,10 +106,13 @@ def main() -> int:
     parser.add_argument("prompt", nargs="?", default="What is a DGX Spark?")
     parser.add_argument("-i", "--inventory", default="inventories/lab/hosts.yml")
     parser.add_argument("--cluster", help="which cluster, where the inventory has several")
+    parser.add_argument("--instance", help="which server, if not the main one: one of server_instances")
     parser.add_argument("--max-tokens", type=int, default=48)
     options = parser.parse_args()
     try:
-        ask(endpoint(hostvars(options.inventory), options.cluster), options.prompt, options.max_tokens)
+        ask(
+            endpoint(hostvars(options.inventory), options.cluster, options.instance), options.prompt, options.max_tokens
+        )
     except AskError as error:
         print(f"ask: {error}", file=sys.stderr)
         return 1

@@ -118,6 +118,9 @@ def arguments() -> argparse.Namespace:
     other = command("hardware", "give a running node another recorded ConnectX-7; a reset gives it the usual one back")
     other.add_argument("node")
     other.add_argument("name", choices=hardware.names(), help=f"the usual one is {hardware.DEFAULT}")
+    plug = command("power", "cut the power of a node, or switch it on again")
+    plug.add_argument("node", choices=sorted(nodes.ALL))
+    plug.add_argument("state", choices=["off", "on"])
     hosts = with_nodes(command("inventory", "write an Ansible inventory"))
     hosts.add_argument("--file", type=Path, help="default: inventories/lab/hosts.yml")
     return parser.parse_args()
@@ -136,6 +139,8 @@ def change(args: argparse.Namespace) -> None:
         clean()
     elif args.command == "hardware":
         hardware.use(args.node, args.name)
+    elif args.command == "power":
+        nodes.power(args.node, args.state)
     elif args.command == "inventory":
         inventory.write(args.nodes, args.file)
     else:

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -24,6 +25,7 @@ from steps import (
     REPO,
     VENV,
     Job,
+    Outcome,
     clock,
     heading,
     run_logged,
@@ -35,6 +37,8 @@ from steps import (
 CORES = (("2.21", VENV), ("2.19", OLDER_VENV))
 # How many nodes the lab needs for the scenarios of this name or prefix; the others get a pair.
 NODES = {"models": 3}
+# What begins on the nodes that another scenario has left, stopped; by itself, or when that failed, on bare ones.
+AFTER = {"faults": "pair"}
 LAB_LIMIT = 1500.0
 SCENARIO_LIMIT = 1200.0
 # Molecule's own words for a step that ran a playbook to its end.
@@ -80,7 +84,6 @@ def count_cases(report: Path, tally: Tally) -> None:
 
 def pytest_on(folder: str, core: str, venv: Path) -> Tally:
     tally = Tally(f"{folder}, core {core}")
-    heading(tally.step, "under a minute")
     started = time.monotonic()
     name = f"{folder}-{core}"
     report = LOGS / f"{name}.xml"
@@ -98,7 +101,10 @@ def pytest_on(folder: str, core: str, venv: Path) -> Tally:
 
 
 def on_both_cores(folder: str) -> list[Tally]:
-    return [pytest_on(folder, core, venv) for core, venv in CORES]
+    """Run them with each ansible-core, at the same time: one of them keeps one processor busy."""
+    heading(f"{folder}, core {' and '.join(core for core, _venv in CORES)}", "under a minute")
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda each: pytest_on(folder, *each), CORES))
 
 
 def ecosystem_checks() -> Tally:
@@ -115,22 +121,26 @@ def ecosystem_checks() -> Tally:
 
 
 def scenarios() -> list[str]:
-    return sorted(found.parent.name for found in REPO.glob("molecule/*/molecule.yml"))
+    """Return all scenarios, those that follow another one right after it."""
+    names = sorted(found.parent.name for found in REPO.glob("molecule/*/molecule.yml"))
+    first = [name for name in names if AFTER.get(name) not in names]
+    return [one for name in first for one in [name, *(other for other in names if AFTER.get(other) == name)]]
 
 
 def nodes_for(scenario: str) -> int:
     return next((count for prefix, count in NODES.items() if scenario.startswith(prefix)), 2)
 
 
+def reset(scenario: str, *, keep_images: bool) -> Outcome:
+    """Give the scenario bare nodes. Images are pulled by the first one alone."""
+    argv = [*LAB, "reset", "--nodes", str(nodes_for(scenario)), *(["--keep-images"] if keep_images else [])]
+    return run_logged(f"lab-reset-{scenario}", argv, limit=LAB_LIMIT, env=tool_env())
+
+
 def molecule(scenario: str) -> tuple[bool, Path]:
-    """Run one scenario on bare nodes. It passed when its verify ran and nothing failed."""
+    """Run one scenario on nodes that are ready for it. It passed when its verify ran and nothing failed."""
     for stale in LOGS.glob(f"molecule-{scenario}-*.xml"):
         stale.unlink()
-    bare = run_logged(
-        f"lab-reset-{scenario}", [*LAB, "reset", "--nodes", str(nodes_for(scenario))], limit=LAB_LIMIT, env=tool_env()
-    )
-    if not bare.ok:
-        return False, bare.log
     # Molecule would leave its inventory in the user's home.
     folder = REPO / ".cache" / "molecule" / scenario
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,9 +167,14 @@ def molecule_scenarios(lab: Job | None = None) -> Tally:
         say(f"   {'ok    ' if built.ok else 'FAILED'}  {'lab':<16} {clock(built.seconds):>14}")
         if not built.ok:
             show_tail(built.log)
-        for scenario in scenarios():
+        before = ""  # the scenario that has just passed
+        for number, scenario in enumerate(scenarios()):
             began = time.monotonic()
-            passed, log = molecule(scenario) if built.ok else (False, built.log)
+            ready = built
+            if built.ok and not (before and AFTER.get(scenario) == before):
+                ready = reset(scenario, keep_images=number > 0)
+            passed, log = molecule(scenario) if ready.ok else (False, ready.log)
+            before = scenario if passed else ""
             say(f"   {'ok    ' if passed else 'FAILED'}  {scenario:<16} {clock(time.monotonic() - began):>14}")
             # The scenario's own steps (converge, idempotence) count as one more case beside those of its pytest stages.
             for report in sorted(LOGS.glob(f"molecule-{scenario}-*.xml")):

@@ -14,6 +14,7 @@ from pathlib import Path
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import Problem
 from ansible_collections.dgxspark.sglang.plugins.module_utils.fabric._fabric import Interface
 from ansible_collections.dgxspark.sglang.plugins.module_utils.model._folder import ModelFolder
+from ansible_collections.dgxspark.sglang.plugins.module_utils.server._access import Access
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._container import LABEL, ContainerSpec, Observed
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._flags import FlagTable, parse_table
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._observe import Probe
@@ -107,6 +108,7 @@ def request(count: int = 2, **changes: t.Any) -> Request:
             "tables": {NEW: table(NEW)},
             "model_root": "/srv/models",
             "container": CONTAINER,
+            "access": Access(keyless=True),
             **changes,
         }
     )
@@ -182,6 +184,7 @@ def server_params(**changes: t.Any) -> dict[str, t.Any]:
         "api_key": None,
         "admin_api_key": None,
         "hf_token": None,
+        "tls_pem": None,
         **changes,
     }
 

@@ -24,6 +24,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils.fabric._cx7 import
 
 NODES = ("spark-01", "spark-02")
 IMAGE = "lmsysorg/sglang:v0.5.23"
+PORTS = {"spark-01": {"server_port": 30000, "server_dist_port": 50000}, "spark-02": {"server_port": 30000}}
 IMAGE_ID = "sha256:5a9d1c1f1a0b7f9c0f8f0e0c1f4f4a0d3d3c2b1a0f9e8d7c6b5a49382716050f"
 OTHER_ID = "sha256:aaaabbbbccccddddeeeeffff00001111222233334444555566667777888899990"
 SYS = Path(__file__).parent / "data/sys"
@@ -87,6 +88,7 @@ def looked(number: int = 1, **changes: t.Any) -> dict[str, t.Any]:
         "smi_apps": "",
         "smi_version": "NVIDIA-SMI version  : 580.173.02\nCUDA Version        : 13.0\n",
         "smi_error": "",
+        "units": "Id=vllm.service\nActiveState=inactive\n\nId=ollama.service\nActiveState=inactive\n",
         "app_containers": {},
         "docker": {
             "error": "",
@@ -145,7 +147,7 @@ def wanted(**changes: t.Any) -> Wanted:
         "ranks": names,
         "head": "spark-01",
         "image": IMAGE,
-        "ports": (30000, 50000),
+        "ports": PORTS,
     }
     return Wanted(**{**asked, "addresses": {name: addresses[name] for name in names}, **changes})
 

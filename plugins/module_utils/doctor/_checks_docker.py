@@ -76,22 +76,34 @@ def others(facts: Facts, wanted: Wanted) -> list[Verdict]:
     return [ok("none but ours")]
 
 
-def ports(facts: Facts, wanted: Wanted) -> list[Verdict]:
-    wanted_here = wanted.ports_of(facts.node)
+def engines(facts: Facts, wanted: Wanted) -> list[Verdict]:
+    """systemd would stop it as soon as ours starts, and which of both comes up at the next boot nobody can say."""
     found = []
-    for port in wanted_here:
+    for unit in (one for one in facts.engines if one.wanted and one.has_gpu):
+        name = unit.name.removesuffix(".service")
+        remedy = f"sudo systemctl disable --now {name} (or ansible-playbook {name}.yml -e {name}_state=absent)"
+        if unit.running:
+            found.append(fail(f"{unit.name} runs, and has the node's memory", "one engine on a node", remedy))
+        else:
+            found.append(warn(f"{unit.name} starts at the next boot", "one engine on a node", remedy))
+    return found or [ok("none")]
+
+
+def ports(facts: Facts, wanted: Wanted) -> list[Verdict]:
+    wanted_here = wanted.ports.get(facts.node, {})
+    found = []
+    for setting, port in wanted_here.items():
         owner = facts.ports.get(port)
         if owner and not owner["ours"]:
             who = f"container {owner['container']}" if owner["container"] else owner["process"] or "somebody"
-            variable = "server_port" if port == wanted.ports[0] else "server_dist_port"
             found.append(
                 fail(
                     f"port {port} is taken by {who} (pid {owner['pid'] or 'unknown'})",
                     "free",
-                    f"stop it, or choose another {variable}.",
+                    f"stop it, or choose another {setting}.",
                 )
             )
-    return found or ([ok(", ".join(map(str, wanted_here)))] if wanted_here else [])
+    return found or ([ok(", ".join(map(str, wanted_here.values())))] if wanted_here else [])
 
 
 def registry(facts: Facts, wanted: Wanted) -> list[Verdict]:
@@ -129,6 +141,7 @@ CHECKS = (
     NodeCheck("docker-group", "the user is in the group docker", group),
     NodeCheck("instance-name", "no container of somebody else has the instance's name", name),
     NodeCheck("other-containers", "no other containers run", others),
+    NodeCheck("other-engines", "no unit of vLLM or Ollama has the GPU, or will have it after a reboot", engines),
     NodeCheck("ports", "the server's ports are free, or its own", ports),
     NodeCheck("registry", "the name of the image's registry is found", registry),
     NodeCheck("nccl", f"the image loads NCCL {_NCCL_ADVISED} or newer (asked with doctor_nccl)", nccl),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ..companion._systemd import Unit
 from ..fabric import _cx7, _fabric
 from ..fabric._fabric import Interface
 
@@ -18,8 +19,8 @@ class Wanted:
     """What the inventory asks of one cluster. `addresses`: node -> its fabric addresses, first rail first.
 
     `address_fault` and `refusal`: what is wrong with the addresses, or with the request, and the next step.
-    `ranks` are the nodes that get a rank, `fraction` is SGLang's mem_fraction_static, `ports` the API's and, where
-    ranks must meet, the one at which they do.
+    `ranks` are the nodes that get a rank, `fraction` is SGLang's mem_fraction_static, `ports`: node -> setting -> the
+    port that must be free there.
     """
 
     nodes: tuple[str, ...]
@@ -29,7 +30,7 @@ class Wanted:
     transport: str = _fabric.RDMA
     image: str = ""
     instance: str = "sglang"
-    ports: tuple[int, ...] = ()
+    ports: t.Mapping[str, t.Mapping[str, int]] = field(default_factory=dict)
     mtu: int = 9000
     fraction: float = 0.75
     addresses: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -44,12 +45,6 @@ class Wanted:
     @property
     def rdma(self) -> bool:
         return self.multi and self.transport == _fabric.RDMA
-
-    def ports_of(self, node: str) -> tuple[int, ...]:
-        """Return the ports that must be free on a node: all on the head, the API's on every other rank."""
-        if node not in self.ranks:
-            return ()
-        return self.ports if node == (self.head or self.nodes[0]) else self.ports[:1]
 
 
 @dataclass(frozen=True)
@@ -130,6 +125,7 @@ class Facts:
     gpu_ways: tuple[str, ...] = ()
     proxy: bool = False
     containers: tuple[Container, ...] = ()
+    engines: tuple[Unit, ...] = ()
     image_id: str = ""
     image_digests: tuple[str, ...] = ()
     image_size: int = 0

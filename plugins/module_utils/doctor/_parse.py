@@ -12,8 +12,10 @@ import shlex
 import typing as t
 
 from .._results import trouble
+from ..companion._systemd import parse_units
 from ..fabric import _cx7
 from ..fabric._fabric import Interface
+from ..keeper._unit import instance_of
 from ._facts import App, Container, Disk, Facts, Gpu
 
 _CUDA = re.compile(r"CUDA Version\s*:\s*(\d+(?:\.\d+)*)", re.I)
@@ -55,6 +57,7 @@ def parse_facts(node: str, looked: t.Mapping[str, t.Any] | None) -> Facts:
         gpu_ways=_gpu_ways(info, raw["docker"]["hook"]),
         proxy=bool(info.get("HttpProxy") or info.get("HttpsProxy")),
         containers=containers,
+        engines=parse_units(raw["units"]),
         image_id=image.get("Id", ""),
         image_digests=tuple(known.rpartition("@")[2] for known in image.get("RepoDigests") or ()),
         image_size=image.get("Size", 0),
@@ -127,7 +130,7 @@ def _owner(owner: t.Mapping[str, t.Any], by_id: t.Mapping[str, Container]) -> di
         "pid": owner["pid"],
         "process": owner["process"],
         "container": container.name if container else "",
-        "ours": bool(container and container.ours),
+        "ours": bool(container and container.ours) or bool(instance_of(owner.get("unit", ""))),
     }
 
 

@@ -170,9 +170,15 @@ class Docker:
 
         A server that has run for weeks has a long log; what happened at its start is at the beginning.
         """
-        begin = int(_epoch(since))
+        return self._lines(name, since, until=int(_epoch(since)) + seconds)
+
+    def tail(self, name: str, since: str, count: int) -> list[str]:
+        """Return the last `count` lines of the start at `since`, however long its log is."""
+        return self._lines(name, since, tail=count)
+
+    def _lines(self, name: str, since: str, **options: t.Any) -> list[str]:
         try:
-            raw = self.client.api.logs(name, timestamps=True, since=begin, until=begin + seconds)
+            raw = self.client.api.logs(name, timestamps=True, since=int(_epoch(since)), **options)
         except docker.errors.DockerException:
             return []
         # `since` has whole seconds only. Docker prints nanoseconds: compare to the microsecond.

@@ -27,24 +27,19 @@ def write_private(folder: str, files: t.Mapping[str, str]) -> bool:
         shutil.rmtree(folder, ignore_errors=True)
         return existed
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    changed = False
-    for stale in set(os.listdir(folder)) - set(files):
-        os.unlink(os.path.join(folder, stale))
-        changed = True
+    found = read_private(folder)
+    for name in found.keys() - files.keys():
+        os.unlink(os.path.join(folder, name))
     for name, content in files.items():
-        path = os.path.join(folder, name)
-        if _content(path) != content:
-            replace(path, content)
-            changed = True
-    return changed
+        if found.get(name) != content:
+            replace(os.path.join(folder, name), content)
+    return found != files
 
 
-def _content(path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError:
-        return None
+def read_private(folder: str) -> dict[str, str]:
+    """Return name -> content of the files in `folder`; none where there is no such folder, or it can't be read."""
+    names = sorted(os.listdir(folder)) if os.access(folder, os.R_OK | os.X_OK) else []
+    return {name: text_of(os.path.join(folder, name)) for name in names}
 
 
 def replace(path: str, content: str, mode: int = 0o600, owner: str = "", group: str = "") -> None:

@@ -66,7 +66,7 @@ def memory() -> dict[str, int]:
 
 
 def listeners(ports: t.Iterable[int]) -> dict[int, dict[str, t.Any]]:
-    """Return port -> {pid, process, container_id} for those of `ports` on which somebody listens."""
+    """Return port -> {pid, process, container_id, unit} for those of `ports` on which somebody listens."""
     wanted = {int(port) for port in ports}
     inodes: dict[str, int] = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -76,7 +76,7 @@ def listeners(ports: t.Iterable[int]) -> dict[int, dict[str, t.Any]]:
             if fields[3] == _LISTEN and port in wanted:
                 inodes[fields[9]] = port
     found: dict[int, dict[str, t.Any]] = {
-        port: {"pid": 0, "process": "", "container_id": ""} for port in inodes.values()
+        port: {"pid": 0, "process": "", "container_id": "", "unit": ""} for port in inodes.values()
     }
     for pid in filter(str.isdigit, os.listdir("/proc")) if inodes else ():
         for descriptor in _listdir(f"/proc/{pid}/fd"):
@@ -86,6 +86,7 @@ def listeners(ports: t.Iterable[int]) -> dict[int, dict[str, t.Any]]:
                     "pid": int(pid),
                     "process": _read(f"/proc/{pid}/comm").strip(),
                     "container_id": container_of(pid),
+                    "unit": unit_of(pid),
                 }
     return found
 
@@ -94,6 +95,12 @@ def container_of(pid: str) -> str:
     """Return the ID of the container that a process runs in; empty when in none."""
     found = _CONTAINER_ID.search(_read(f"/proc/{pid}/cgroup"))
     return found.group(1) if found else ""
+
+
+def unit_of(pid: str) -> str:
+    """Return the service of systemd that a process belongs to; empty when to none."""
+    last = _read(f"/proc/{pid}/cgroup").strip().rpartition("/")[2]
+    return last if last.endswith(".service") else ""
 
 
 def _read(path: str) -> str:

@@ -20,6 +20,7 @@ import time
 import typing as t
 from dataclasses import asdict
 
+from ..companion._systemd import ENGINES, SHOW
 from ..server._container import SPEC_LABEL
 from . import _host, _sysfs
 
@@ -52,6 +53,7 @@ COMMANDS = {
     ],
     "addresses": ["ip", "-json", "address", "show"],
     "routes": ["ip", "-json", "route", "show", "default"],
+    "units": [*SHOW, *ENGINES],
     "synchronized": ["timedatectl", "show", "--property=NTPSynchronized", "--value"],
 }
 # The library that PyTorch will load in the image: one that is preloaded or named for SGLang, then that of pip, which
@@ -108,7 +110,7 @@ def look(image: str, ports: t.Iterable[int], user: str, model_path: str, nccl: b
         "user": user,
         "groups": groups(user),
         "memlock": answers["memlock"].text.strip(),
-        **{name: answers[name].text for name in ("smi", "smi_apps", "smi_version")},
+        **{name: answers[name].text for name in ("smi", "smi_apps", "smi_version", "units")},
         "smi_error": "" if answers["smi"].status == 0 else _first_line(answers["smi"]),
         "app_containers": app_containers(answers["smi_apps"].text),
         "docker": {

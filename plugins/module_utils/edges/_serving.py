@@ -7,16 +7,17 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import typing as t
 from dataclasses import replace
 
 from .._errors import SparkError
 from ..model._inventory import Known, Mounted, Server, names_of, server_of
-from ..server._container import SPEC_LABEL, secret_dir
+from ..server._container import SPEC_LABEL
 from ..server._docker_errors import connection_error
+from ..server._secrets import secret_dir, secrets_of
 from ._docker import Docker, said
+from ._files import read_private
 from ._http import Api
 from ._models import read_json
 
@@ -39,7 +40,7 @@ def _ask(server: Server, state_dir: str) -> Server:
     server = replace(server, path=os.path.realpath(server.path) if server.path else "")
     if server.status != "running" or server.rank != 0:  # the others' API knows nothing
         return server
-    api = Api(server.host, server.port, _key(state_dir, server.instance))
+    api = Api(server.host, server.port, _key(state_dir, server.instance), server.tls)
     names, answer = names_of(*api.ask("/v1/models", timeout=_API_TIMEOUT))
     return replace(server, names=names, api=answer)
 
@@ -47,9 +48,7 @@ def _ask(server: Server, state_dir: str) -> Server:
 def _key(state_dir: str, instance: str) -> str:
     """Return the API key of an instance from the file in which its engine gets it; empty when it has none."""
     try:
-        with open(f"{secret_dir(state_dir, instance)}/config.yaml", encoding="utf-8") as file:
-            found = [line.partition(":")[2] for line in file if line.startswith("api-key:")]
-        return str(json.loads(found[0])) if found else ""
+        return secrets_of(read_private(secret_dir(state_dir, instance))).get("api_key", "")
     except (OSError, ValueError):
         return ""
 

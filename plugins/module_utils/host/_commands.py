@@ -104,7 +104,13 @@ def difference(change: Change) -> dict[str, str]:
     """Return a change as an entry of the result's key `diff`."""
     header = f"{change.kind} {change.name}"
     before, after = _lines(change.before), _lines(change.after)
+    if change.options.get("secret"):
+        before, after = _hidden(change.before), _hidden(change.after, another=change.before is not None)
     return {"before_header": header, "after_header": header, "before": before, "after": after}
+
+
+def _hidden(state: t.Any, another: bool = False) -> str:
+    return "absent\n" if state is None else f"{'another' if another else 'a'} secret\n"
 
 
 def _lines(state: t.Any) -> str:

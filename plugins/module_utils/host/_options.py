@@ -54,6 +54,15 @@ SPEC: dict[str, t.Any] = dict(
         notify={"type": "list", "elements": "list", "default": []},
         **OWNERSHIP,
     ),
+    # The content is masked wherever it shows up; the list itself is none. See `keys`.
+    secrets={
+        **_many(
+            path=PATH,
+            content={"type": "str", "required": True, "no_log": True},
+            notify={"type": "list", "elements": "list", "default": []},
+        ),
+        "no_log": False,
+    },
     blocks=_many(path=PATH, content=TEXT, **OWNERSHIP),
     folders=_many(
         paths={"type": "list", "elements": "path", "required": True},
@@ -102,6 +111,9 @@ def wanted(params: dict[str, t.Any], host: Host, known: set[Key]) -> list[Item]:
             state = {"content": one["content"], **_attributes(one, host)} if one["state"] == "present" else None
             options = {key: one[key] for key in ("validate", "merge") if one[key]}
             items.append(Item("file", one["path"], state, _commands(one["notify"]), options))
+    for one in params["secrets"]:
+        state = {"content": one["content"], "mode": "0600", "owner": "root", "group": "root"}
+        items.append(Item("file", one["path"], state, _commands(one["notify"]), {"secret": True}))
     for one in params["blocks"]:
         items.append(
             Item("block", one["path"], {"content": one["content"].rstrip() + "\n"}, (), _attributes(one, host))

@@ -42,19 +42,25 @@ _SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 10**3, "M": 10**6, "G":
 class Node:
     """One node's memory in bytes. `held`: what the server to be replaced gives back, -1 for unknown.
 
-    `others`: what other servers of this collection hold.
+    `others`: what other servers of this collection hold; `reserved`: what others will have taken that start first.
     """
 
     name: str
     total: int
     available: int
     held: int = 0
-    others: int = 0
+    others: t.Mapping[str, int] = field(default_factory=dict)
+    reserved: t.Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def found(self) -> float:
+        """What is there now and when the replaced server has ended; at most that when it can't be told."""
+        return self.available + self.held if self.held >= 0 else self.total - SYSTEM - sum(self.others.values())
 
     @property
     def free(self) -> float:
-        """What is there when the new server starts; at most that when it can't be told."""
-        return self.available + self.held if self.held >= 0 else self.total - SYSTEM
+        """What is there when the new server starts."""
+        return self.found - sum(self.reserved.values())
 
 
 @dataclass(frozen=True)

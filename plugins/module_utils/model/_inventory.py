@@ -25,7 +25,7 @@ class Server:
     """One of our servers on a node. `profile`: what it was started for; `path`: the model's folder on the node.
 
     `names`: what its API calls the model; `api`: how it answered: answers, no answer, HTTP nnn, or empty (not asked:
-    it does not run, or has no rank 0).
+    it does not run, or has no rank 0). `tls`: it speaks https.
     """
 
     instance: str
@@ -38,6 +38,7 @@ class Server:
     path: str
     names: tuple[str, ...] = ()
     api: str = ""
+    tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def server_of(container: Observed) -> Server:
         status=container.status,
         profile=shown["model"],
         path=str(mounts.get(inside, "")),
+        tls=bool(shown["tls"]),
     )
 
 

@@ -20,6 +20,7 @@ BOUND = 0.88
 # SGLang refuses to start when one rank has less than this part of another's memory (init_torch_distributed).
 BALANCE = 0.9
 NOT_HERE = "whether it fits into memory is not checked: its weights are not here yet."
+WEIGHTS = "weights of a rank"  # its term
 _STEP = 1024
 _SHOWN = 0.05  # GiB; smaller terms are not worth a line
 _UNSURE = 0.05  # of the weights in tensors that no rule knows
@@ -27,20 +28,28 @@ _UNSURE = 0.05  # of the weights in tensors that no rule knows
 
 @dataclass(frozen=True)
 class Verdict:
-    """`memory`: the terms as data, in bytes, empty where nothing could be computed."""
+    """`memory`: the terms as data, in bytes, empty where nothing could be computed.
+
+    `why`: what it lacks, in one clause, and `ways`: the nearest settings that fit, each by itself; empty when it fits.
+    """
 
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     memory: t.Mapping[str, t.Any] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
+    why: str = ""
+    ways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What else a person could ask for: larger clusters, other profiles of the same model."""
+    """What else a person could ask for: larger clusters, other profiles of the same model, and settings of other
+    instances that leave enough. `prefix`: what the settings of this one begin with."""
 
     nodes: tuple[int, ...] = ()
     alternatives: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    prefix: str = "server_"
 
 
 def judge(name: str, nodes: t.Sequence[Node], model: Model, choices: Choices, unbalanced: bool = False) -> Verdict:
@@ -48,7 +57,10 @@ def judge(name: str, nodes: t.Sequence[Node], model: Model, choices: Choices, un
     if not model.bytes and not model.weights:
         return Verdict(warnings=(NOT_HERE,))
     fit = worst(nodes, model)
-    problems = [] if fit.fits or model.shrinks else [Problem(_refusal(name, fit, model), _advice(fit, model, choices))]
+    refused = not (fit.fits or model.shrinks)
+    why, more = _why(fit, model) if refused else ("", "")
+    ways = tuple(_ways(fit, model, choices)) if refused else ()
+    problems = [Problem(_refusal(name, fit, model, why + more), _advice(ways, choices))] if refused else []
     if model.gpu and model.tp > 1 and not unbalanced:
         problems += _balance(nodes)
     memory = {
@@ -61,52 +73,56 @@ def judge(name: str, nodes: t.Sequence[Node], model: Model, choices: Choices, un
         "requests": round(fit.requests, 2),
         "bytes_per_token": round(fit.cache.token, 1),
     }
-    return Verdict(tuple(problems), tuple(_warnings(fit, model)), memory, tuple(_lines(fit, model)))
+    told = tuple(_warnings(fit, model)), memory, tuple(_lines(fit, model))
+    return Verdict(tuple(problems), *told, why, ways)
 
 
 def terms(fit: Fit, model: Model) -> list[dict[str, t.Any]]:
     """Return the terms of a rank, in the order in which the engine takes them: free memory, and what leaves it."""
     node = fit.node
     used = f"{gib(node.total - node.available)} of {gib(node.total)} are in use"
-    used += f", {gib(node.others)} by other servers" if node.others else ""
+    others = ", ".join(f"{name} {gib(size)}" for name, size in node.others.items() if size)
+    used += f", by other instances: {others}" if others else ""
     used += f"; {gib(node.held)} come back from the server that is replaced" if node.held > 0 else ""
     cache = f"KV cache: {fit.tokens:,} tokens" if fit.known else f"KV cache: not computed ({fit.cache.unknown})"
-    rows = [(f"free on {node.name} ({used})", node.free)]
+    rows = [(f"free on {node.name} ({used})", node.found)]
+    rows += [(f"instance {name}, which starts before it", -float(size)) for name, size in node.reserved.items()]
     rows += [("processes, CUDA context, NCCL", -BEFORE)] if model.gpu else []
-    rows += [("weights of a rank", -fit.weights), (cache, fit.state - fit.pool if fit.known else -fit.pool)]
+    rows += [(WEIGHTS, -fit.weights), (cache, fit.state - fit.pool if fit.known else -fit.pool)]
     rows += [("states of linear layers", -fit.state)] if fit.state else []
     rows += [(what, -size) for what, size in fit.outside.items() if size]
     return [{"what": what, "bytes": int(size)} for what, size in rows]
 
 
-def _refusal(name: str, fit: Fit, model: Model) -> str:
+def _why(fit: Fit, model: Model) -> tuple[str, str]:
+    """Return in one clause what it lacks, and what more a person may want to know of it."""
     gives = f"mem_fraction_static {model.fraction} of {gib(fit.start)} gives {gib(fit.static)} on {fit.node.name}"
     if fit.rest <= 0:
-        why = f"a rank's weights need {gib(fit.weights)}, and {gives}"
-    elif not fit.tier_fits:
-        why = f"beside weights and cache there is no room for {gib(fit.outside[TIER])} of hierarchical cache"
-    elif not fit.state_fits:
-        why = f"its linear layers have no room for the state of one request beside the weights: {gives}"
-    else:
-        need = fit.needed * fit.cache.token
-        why = (
-            f"one request of {fit.needed:,} tokens needs {gib(need)} of KV cache, and"
-            f" {gib(max(0.0, fit.rest - fit.state))} are left for it: {gives}, of which the weights take"
-            f" {gib(fit.weights)}"
-        )
+        return f"a rank's weights need {gib(fit.weights)}, and {gives}", ""
+    if not fit.tier_fits:
+        return f"beside weights and cache there is no room for {gib(fit.outside[TIER])} of hierarchical cache", ""
+    if not fit.state_fits:
+        return "its linear layers have no room for the state of one request beside the weights", f": {gives}"
+    need, left = fit.needed * fit.cache.token, max(0.0, fit.rest - fit.state)
+    return (
+        f"one request of {fit.needed:,} tokens needs {gib(need)} of KV cache, and {gib(left)} are left for it",
+        f": {gives}, of which the weights take {gib(fit.weights)}",
+    )
+
+
+def _refusal(name: str, fit: Fit, model: Model, why: str) -> str:
     rows = [(row["bytes"] / 2**30, row["what"]) for row in terms(fit, model)]
     table = "\n".join(f"  {size:8.1f} GiB  {what}" for size, what in rows if abs(size) >= _SHOWN)
     return f"{name} does not fit on {model.nodes} node(s): {why}.\n{table}"
 
 
-def _advice(fit: Fit, model: Model, choices: Choices) -> str:
+def _advice(ways: t.Sequence[str], choices: Choices) -> str:
     """Return the nearest settings that fit, each by itself, then profiles of close relatives that need less."""
-    ways = list(_ways(fit, model, choices))
     told = []
     if ways:
         told.append(f"any one of these fits: {'; '.join(ways)}." if len(ways) > 1 else f"this fits: {ways[0]}.")
     if choices.alternatives:
-        told.append(f"A relative needs less: server_model: {' or '.join(choices.alternatives)}.")
+        told.append(f"A relative needs less: {choices.prefix}model: {' or '.join(choices.alternatives)}.")
     return " ".join(told) or "use more nodes, or a smaller or stronger quantised model."
 
 
@@ -127,10 +143,24 @@ def _ways(fit: Fit, model: Model, choices: Choices) -> t.Iterator[str]:
         if count > model.nodes and count % pp == 0:
             more = replace(model, nodes=count, tp=count // pp)
             if evaluate(fit.node, more).fits:
-                yield f"server_nodes: {count}"
+                yield f"{choices.prefix}nodes: {count}"
                 break
-    if fit.node.others and evaluate(replace(fit.node, available=fit.node.available + fit.node.others), model).fits:
-        yield f"the other servers on {fit.node.name} stopped"
+    yield from choices.elsewhere
+    yield from _stopped(fit, model)
+
+
+def _stopped(fit: Fit, model: Model) -> t.Iterator[str]:
+    """Return the running instance that it takes to stop; all of them where none alone is enough."""
+    others = {name: size for name, size in fit.node.others.items() if size}
+    alone = [name for name, size in others.items() if _beside(fit, size, model)]
+    if alone:
+        yield f"instance {' or '.join(alone)} stopped"
+    elif len(others) > 1 and _beside(fit, sum(others.values()), model):
+        yield f"instances {' and '.join(others)} stopped"
+
+
+def _beside(fit: Fit, size: int, model: Model) -> bool:
+    return evaluate(replace(fit.node, available=fit.node.available + size), model).fits
 
 
 def _fraction(fit: Fit, model: Model) -> float:

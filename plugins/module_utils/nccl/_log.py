@@ -11,7 +11,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ..server._diagnosis import diagnose
+from ..diagnosis._match import diagnose
 
 RDMA, SOCKET, LOCAL, UNKNOWN = "rdma", "socket", "local", ""
 SWEEP = "SWEEP "
@@ -33,11 +33,6 @@ _MTU = {"1": 256, "2": 512, "3": 1024, "4": 2048, "5": 4096}
 # What ends a measurement, beyond what ends a server; the program's own words and NCCL's.
 _CAUSES = (
     (
-        "no socket interface found",
-        "NCCL found no interface of the name that it was given.",
-        "compare NCCL_SOCKET_IFNAME with `ip -brief address` on the node.",
-    ),
-    (
         "No module named 'torch'",
         "The image has no PyTorch.",
         "name an image with PyTorch in nccl_image; every serving image has it.",
@@ -47,14 +42,7 @@ _CAUSES = (
         "A call hung, and the measurement ended itself.",
         "check that the rails reach each other (role fabric), and the MTU on both sides; NCCL's log has the last step.",
     ),
-    (
-        "IBV_WC_RETRY_EXC_ERR",
-        "RDMA packets were lost on the way.",
-        "check that MTU 9000 is set on both nodes and passes the switch, and the rails' addresses.",
-    ),
 )
-# Deaths that follow from another rank's.
-_ECHOES = ("peer-missing", "head-missing", "peer-lost")
 _LINK_LOCAL = "80fe"  # fe80::/64 as NCCL prints it, in the host's byte order
 
 
@@ -111,7 +99,7 @@ def failure(log: t.Sequence[str], exit_code: int, oom_killed: bool) -> tuple[str
             return meaning, hint, False
     found = diagnose(log, exit_code, oom_killed)
     if found:
-        return found.meaning, found.next_step, found.name in _ECHOES
+        return found.why, found.hint, found.echo
     return f"The measurement ended with exit code {exit_code}.", "read its last lines (log_tail).", False
 
 

@@ -17,12 +17,15 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 
 from .._errors import SparkError
-from ._launch import CONFIG_FILE, HF_TOKEN_FILE, SECRET_FLAGS, SECRET_MOUNT, command, model_mount
+from ._launch import command, model_mount
+from ._secrets import CONFIG_FILE, HF_TOKEN_FILE, SECRET_FLAGS, SECRET_MOUNT, checksums, secret_dir
 
 LABEL = "dgxspark.sglang."
 SPEC_LABEL = LABEL + "spec"
-SHOWN_LABELS = ("name", "generation", "cluster", "rank", "model", "image", "port")
+SHOWN_LABELS = ("name", "generation", "cluster", "rank", "model", "image", "port", "tls")
 ENGINE_CACHE = "/root/.cache"
+# The one action that leaves the container alone: its secret files are written again.
+RENEW = "renew"
 # What NCCL needs to register GPU and RDMA memory, and what the CUDA runtime wants of the stack. -1 is unlimited.
 ULIMITS = {"memlock": -1, "stack": 67108864}
 RDMA_DEVICES = "/dev/infiniband"
@@ -113,18 +116,8 @@ def digest_of(canonical: str) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def secret_checksum(name: str, secret: str) -> str:
-    """Return a checksum that tells two secrets apart and that is slow to guess from (labels can be read by anybody)."""
-    salt = f"dgxspark.sglang/{name}".encode()
-    return hashlib.pbkdf2_hmac("sha256", secret.encode(), salt, 100_000).hex()[:16]
-
-
 def build(params: t.Mapping[str, t.Any], image_id: str, secrets: t.Mapping[str, str]) -> ContainerSpec:
-    """Return the spec for the options of the module sglang_server.
-
-    `secrets`: option name -> value, of those that are set. The engine reads API keys from a YAML file and the
-    Hugging Face token from a file whose path is in its environment; neither is in argv, environment or labels.
-    """
+    """Return the spec for the options of the module sglang_server. `secrets`: option -> value of those that it gets."""
     model_target = model_mount(params["model_path"])
     env = dict(params["env"])
     mounts = [Mount(params["model_path"].rstrip("/"), model_target)]
@@ -150,29 +143,16 @@ def build(params: t.Mapping[str, t.Any], image_id: str, secrets: t.Mapping[str, 
         cluster=params["cluster"],
         rank=int(params["args"].get("node_rank", 0)),
         generation=params["generation"],
-        secrets={name: secret_checksum(name, value) for name, value in sorted(secrets.items())},
+        secrets=checksums(params["args"], secrets),
     )
 
 
-def secret_dir(state_dir: str, name: str) -> str:
-    return f"{state_dir}/{name}.secrets"
-
-
-def secret_files(secrets: t.Mapping[str, str]) -> dict[str, str]:
-    """Return file name -> content for the secret folder. SGLang's YAML keys are its flags with hyphens."""
-    config = {name.replace("_", "-"): value for name, value in sorted(secrets.items()) if name in SECRET_FLAGS}
-    files = {}
-    if config:
-        files["config.yaml"] = "".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items())
-    if "hf_token" in secrets:
-        files["hf_token"] = secrets["hf_token"]
-    return files
-
-
-def decide(state: str, wanted: ContainerSpec | None, observed: Observed | None) -> tuple[str, ...]:
+def decide(state: str, wanted: ContainerSpec | None, observed: Observed | None, stale: bool = False) -> tuple[str, ...]:
     """Return the actions that lead to `state`, in order.
 
     A replacement is created before the old container is stopped: what Docker refuses to create stops nothing.
+    `stale`: the node's secret files are not the wanted ones. Where nothing else is to be done, they are renewed, and
+    the server runs on: what it must be started again for is in its spec.
     """
     if observed is None:
         return ("create", "rename", "start") if state in ("started", "restarted") else ()
@@ -186,12 +166,12 @@ def decide(state: str, wanted: ContainerSpec | None, observed: Observed | None) 
     if observed.spec != wanted.canonical() or observed.image_id != wanted.image_id:
         return ("create", *halt, "remove", "rename", "start")
     if observed.running and state == "started":
-        return ()
+        return (RENEW,) if stale else ()
     return (*halt, "start")
 
 
-def diff(state: str, wanted: ContainerSpec | None, observed: Observed | None) -> dict[str, t.Any]:
-    """Return before and after for Ansible's --diff; equal when nothing changes."""
+def diff(state: str, wanted: ContainerSpec | None, observed: Observed | None, stale: bool = False) -> dict[str, t.Any]:
+    """Return before and after for Ansible's --diff; equal when nothing changes. Of secrets it tells that they do."""
     before = json.loads(observed.spec) if observed and observed.spec else {}
     before["state"] = (
         "absent"
@@ -205,4 +185,6 @@ def diff(state: str, wanted: ContainerSpec | None, observed: Observed | None) ->
     else:
         again = state == "restarted" and before["state"] == "started"
         after = {**json.loads(wanted.canonical()), "state": "restarted" if again else "started"}
+        if stale:
+            before["secret_files"], after["secret_files"] = "as they were", "renewed"
     return {"before": before, "after": after}

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ..diagnosis._match import diagnose
 from ..moe import _log as moe_log
 from ._container import Observed
-from ._diagnosis import diagnose
 
 WAITING, PASSED, FAILED = "waiting", "passed", "failed"
 
@@ -40,6 +40,7 @@ class Expectation:
     sglang: str
     rails: tuple[str, ...] = ()
     moe_files: tuple[str, ...] = ()
+    certificate: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,19 @@ class Answers:
     info: t.Mapping[str, t.Any] | None = None
     completion_tokens: int | None = None
     error: str = ""
+    certificate: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """waiting, passed, or failed at `step` for `reason`."""
+    """waiting, passed, or failed at `step` for `reason`. `echo`: another rank's failure can be behind it."""
 
     state: str
     step: str = ""
     reason: str = ""
     hint: str = ""
     evidence: tuple[str, ...] = field(default_factory=tuple)
+    echo: bool = False
 
 
 def ended(expected: Expectation, found: Observed) -> bool:
@@ -79,10 +82,11 @@ def judge_container(expected: Expectation, found: Observed | None, log: t.Sequen
         why = "was killed for lack of memory" if found.oom_killed else f"ended (exit code {found.exit_code})"
         if found.running or found.status == "restarting":
             why = "ended, and Docker started it again"
-        diagnosis = diagnose(log, found.exit_code, found.oom_killed)
-        meaning = f" {diagnosis.meaning}" if diagnosis else ""
-        hint = diagnosis.next_step if diagnosis else f"read its log: docker logs {expected.name}"
-        return Verdict(FAILED, "container", f"rank {expected.rank} {why}.{meaning}", hint, tuple(log))
+        reason, diagnosis = f"rank {expected.rank} {why}.", diagnose(log, found.exit_code, found.oom_killed)
+        if diagnosis is None:
+            return Verdict(FAILED, "container", reason, f"read its log: docker logs {expected.name}", tuple(log))
+        told = f"{reason} {diagnosis.why}"
+        return Verdict(FAILED, "container", told, diagnosis.hint, tuple(log), diagnosis.echo)
     if found.generation != expected.generation:
         return Verdict(
             FAILED,
@@ -104,6 +108,11 @@ def judge_answers(expected: Expectation, answers: Answers) -> Verdict:
     """Return the verdict on rank 0's API: health, then identity, then one real generation."""
     if answers.health != 200:
         return Verdict(WAITING, "health", f"/health answers {answers.health or 'nothing'}")
+    # A renewed one is taken within a second by a server that goes on serving.
+    if answers.certificate != expected.certificate:
+        shown = f"the API shows certificate {answers.certificate[:16] or 'none'}"
+        told = f"{shown}, needed is {expected.certificate[:16]} (SHA-256)"
+        return Verdict(WAITING, "certificate", told, f"look for SSL in its log: docker logs {expected.name}")
     if answers.models is None or answers.info is None:
         return Verdict(WAITING, "identity", answers.error or "no answer yet")
     if expected.served_model_name not in answers.models:
@@ -178,6 +187,17 @@ def judge_moe(expected: Expectation, log: t.Iterable[str]) -> Verdict:
     return Verdict(PASSED)
 
 
+def suspect(verdict: Verdict, log: t.Sequence[str]) -> Verdict:
+    """Return a verdict that waits with its last words and what they mean: some ranks hang and never end."""
+    if verdict.state != WAITING:
+        return verdict
+    diagnosis = diagnose(log)
+    if diagnosis is None:
+        return replace(verdict, evidence=tuple(log))
+    told = f"{verdict.reason}. {diagnosis.why}"
+    return replace(verdict, reason=told, hint=diagnosis.hint, evidence=tuple(log), echo=diagnosis.echo)
+
+
 @dataclass(frozen=True)
 class Report:
     """One rank's part of the cluster's verdict, on the controller. `finished_at`: when its container ended."""
@@ -190,15 +210,17 @@ class Report:
     hint: str = ""
     log_tail: tuple[str, ...] = ()
     finished_at: str = ""
+    echo: bool = False
 
 
 def root_cause(reports: t.Iterable[Report]) -> Report | None:
     """Return the failure that came first: the death of one rank takes the others along, and theirs is only an echo."""
     failed = [report for report in reports if report.state == FAILED]
 
-    def order(report: Report) -> tuple[str, int]:
-        # Docker's time for "never" is in the year 1. A rank that ended comes before one that was waited for in vain.
-        return report.finished_at if report.finished_at > "0002" else "9999", report.rank
+    def order(report: Report) -> tuple[bool, str, int]:
+        # The nodes' clocks may differ, so an echo is none before any cause, whenever it came. Docker's time for "never"
+        # is in the year 1. A rank that ended comes before one that was waited for in vain.
+        return report.echo, report.finished_at if report.finished_at > "0002" else "9999", report.rank
 
     return min(failed, key=order, default=None)
 

@@ -12,13 +12,6 @@ import typing as t
 # Works in every version and image: 0.5.4.post2 has no console script, and images differ in their entry points.
 LAUNCH = ("python3", "-m", "sglang.launch_server")
 MODEL_MOUNT = "/models"
-SECRET_MOUNT = "/run/sglang"
-CONFIG_FILE = f"{SECRET_MOUNT}/config.yaml"
-HF_TOKEN_FILE = f"{SECRET_MOUNT}/hf_token"
-
-# Options that are secrets, and those of them that are flags of SGLang's and so belong into its YAML file.
-SECRETS = ("api_key", "admin_api_key", "hf_token")
-SECRET_FLAGS = ("api_key", "admin_api_key")
 
 # Order in which a person reads a launch line; every other flag follows in alphabetical order.
 _FIRST = (

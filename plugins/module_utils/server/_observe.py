@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from .._errors import Problem
 from .._results import trouble
 from ..fabric._fabric import Interface
+from ..keeper._unit import instance_of
 from ..model._folder import ModelFolder
 from ..model._split import indivisible
 from ._beside import MoeConfigs, parse_moe
@@ -20,7 +21,10 @@ from ._request import Draft
 
 @dataclass(frozen=True)
 class Probe:
-    """One node as it is now. `container` is the public view of the instance's container, empty when there is none."""
+    """One node as it is now. `container` is the public view of the instance's container, empty when there is none.
+
+    `running`: the instances that run; `beside`: another instance -> its model's folder.
+    """
 
     node: str
     error: str = ""
@@ -34,8 +38,10 @@ class Probe:
     container: t.Mapping[str, t.Any] = field(default_factory=dict)
     ports: t.Mapping[str, t.Mapping[str, t.Any]] = field(default_factory=dict)
     interfaces: tuple[Interface, ...] = ()
-    memory: t.Mapping[str, int] = field(default_factory=dict)
+    memory: t.Mapping[str, t.Any] = field(default_factory=dict)
+    running: frozenset[str] = frozenset()
     model: ModelFolder | None = None
+    beside: t.Mapping[str, ModelFolder] = field(default_factory=dict)
     moe: MoeConfigs = field(default_factory=MoeConfigs)
     moe_trouble: Problem | None = None
 
@@ -50,9 +56,10 @@ def parse_probe(
     model: t.Mapping[str, t.Any] | None,
     image: t.Mapping[str, t.Any] | None,
     moe: t.Mapping[str, t.Any] | None = None,
+    beside: t.Mapping[str, t.Mapping[str, t.Any]] | None = None,
 ) -> Probe:
     """Return the probe from the results of node_probe, model_inventory, sglang_image and moe_config, whichever way
-    those ended."""
+    those ended. `beside`: instance -> its model's folder as model_inventory tells it."""
     for name, raw, proof in (
         ("node_probe", looked, "probe"),
         ("model_inventory", model, "models"),
@@ -74,7 +81,9 @@ def parse_probe(
         ports=found["ports"],
         interfaces=tuple(Interface(**{**face, "addresses": tuple(face["addresses"])}) for face in found["interfaces"]),
         memory=found["memory"],
+        running=frozenset(item["name"] for item in found["containers"] if item["running"]),
         model=_folder(folder),
+        beside={name: _folder(item) for name, item in (beside or {}).items()},
         moe=parse_moe(moe),
         moe_trouble=trouble(moe, "moe_config") if moe and not moe.get("skipped") and "folder" not in moe else None,
     )
@@ -96,7 +105,7 @@ def problems_of(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool) -> 
             found.append(Problem(f"{node.name} {probe.error}", probe.hint))
             continue
         found += _engine_problems(probe, drafted.request.gpus if strict else "none")
-        found += _port_problems(probe, drafted.ports if node is drafted.placement.head else drafted.ports[:1], drafted)
+        found += _port_problems(probe, drafted.ports[node.name], drafted.request.instance)
         found += _content_problems(probe, drafted) if strict else []
     looked = [probes[node.name] for node in drafted.placement.nodes]
     if strict and not found:
@@ -125,17 +134,16 @@ def _engine_problems(probe: Probe, gpus: str) -> list[Problem]:
     return []
 
 
-def _port_problems(probe: Probe, ports: t.Iterable[int], drafted: Draft) -> list[Problem]:
+def _port_problems(probe: Probe, ports: t.Mapping[str, int], instance: str) -> list[Problem]:
     found = []
-    for port in ports:
+    for setting, port in ports.items():
         owner = probe.ports.get(str(port))
-        if owner and owner["container"] != drafted.request.instance:
+        if owner and instance not in (owner["container"], instance_of(owner.get("unit", ""))):
             who = f"container {owner['container']}" if owner["container"] else f"{owner['process'] or 'somebody'}"
-            variable = "server_port" if port == drafted.request.port else "server_dist_port"
             found.append(
                 Problem(
                     f"{probe.node}: port {port} is taken by {who} (pid {owner['pid'] or 'unknown'}).",
-                    f"stop it, or choose another {variable}.",
+                    f"stop it, or choose another {setting}.",
                 )
             )
     return found

@@ -14,19 +14,22 @@ from .._errors import SparkError, collect
 from ..fabric import _fabric
 from ._beside import MOE_MOUNT, MOE_VARIABLE, Beside, beside
 from ._catalogue import merge
-from ._container import secret_checksum
+from ._keep import keep_of
 from ._launch import model_mount
 from ._memory import memory_of
 from ._observe import Probe, problems_of
 from ._placement import Node
 from ._request import Draft
+from ._secrets import REFRESH, REFRESH_ENV, checksums, speaks_tls
 
 # A start takes a few minutes whatever the model; loading was seen at 100 MB/s a node and more.
 _START_SECONDS, _LOAD_BYTES_PER_SECOND = 420, 100e6
 
 
-def finish(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool = True) -> dict[str, t.Any]:
-    """Return the whole plan, as data for the roles.
+def finish(
+    drafted: Draft, probes: t.Mapping[str, Probe], strict: bool = True, before: t.Sequence[Draft] = ()
+) -> dict[str, t.Any]:
+    """Return the whole plan, as data for the roles. `before`: the instances that this run brings up before this one.
 
     `strict`: what a bring-up prepares must be there: the GPU runtime, the rails with their addresses, and the image,
     with one ID and the SGLang version that the flags were checked for.
@@ -39,7 +42,7 @@ def finish(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool = True) -
     for node in placement.nodes if not problems else ():
         env = collect(problems, lambda node=node: _rank_env(drafted, node, probes[node.name], strict))  # type: ignore[misc]
         envs.append({**extras[node.name].env, **(env or {})})
-    memory = memory_of(drafted, probes)
+    memory = memory_of(drafted, probes, before)
     if problems:
         raise SparkError([*problems, *memory.problems])
     servers = [
@@ -63,6 +66,7 @@ def finish(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool = True) -
             "rank": rank,
             "server": {**servers[rank], "generation": generation, "state": state},
             "gate": _gate(drafted, servers[rank], probes[node.name], limit),
+            "keep": keep_of(drafted, rank, servers[rank], limit),
         }
         for rank, node in enumerate(placement.nodes)
     }
@@ -78,15 +82,16 @@ def finish(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool = True) -
         "nnodes": placement.nnodes,
         "head": placement.head.name,
         "generation": generation,
-        "endpoint": f"http://{placement.head.host or placement.head.name}:{request.port}/v1",
+        "endpoint": f"{'https' if drafted.tls else 'http'}://{drafted.host}:{request.port}/v1",
         "ranks": ranks,
         "idle": idle,
         "memory": dict(memory.memory),
         "warnings": [
+            *drafted.notes,
             *drafted.warnings,
             *_transport_warnings(servers),
             *memory.warnings,
-            *_moe_warnings(probes),
+            *_moe_warnings(probes[node.name] for node in placement.nodes),
         ],
     }
     return {**plan, "lines": explain(plan, found, drafted.args, memory.lines)}
@@ -98,6 +103,8 @@ def _rank_env(drafted: Draft, node: Node, probe: Probe, strict: bool) -> dict[st
     if drafted.placement.nnodes > 1 and (strict or _has_rails(node, probe)):
         rails = _fabric.rails(node.name, node.fabric_addresses, probe.interfaces)
         env = _fabric.environment(node.name, node.fabric_addresses[0], rails, request.transport)
+    if drafted.tls.get(REFRESH) and node is drafted.placement.head:
+        env |= REFRESH_ENV
     # Weights are on the node. Only who gives a token wants the engine to ask the hub for more.
     offline = {} if "hf_token" in request.secrets else {"HF_HUB_OFFLINE": "1"}
     layers = merge(env, offline, drafted.profile.env, request.env)
@@ -126,6 +133,8 @@ def _server(drafted: Draft, rank: int, env: t.Mapping[str, str], extra: Beside, 
         address = drafted.placement.head.fabric_addresses[0]
         meeting_point = f"[{address}]:{request.dist_port}" if ":" in address else f"{address}:{request.dist_port}"
         args.update(nnodes=nnodes, node_rank=rank, dist_init_addr=meeting_point)
+    if rank == 0:
+        args.update(drafted.tls)
     return {
         "name": request.instance,
         "image": drafted.image.name,
@@ -146,9 +155,9 @@ def _generation(
     servers: t.Sequence[t.Mapping[str, t.Any]], revisions: t.Sequence[str], secrets: t.Mapping[str, str]
 ) -> str:
     """Another revision in the same folder is another server: the old one goes on with files that are gone."""
-    checksums = {name: secret_checksum(name, value) for name, value in sorted(secrets.items())}
     known = [revisions] if any(revisions) else []
-    return hashlib.sha256(json.dumps([servers, checksums, *known], sort_keys=True).encode()).hexdigest()[:12]
+    parts = [servers, checksums(servers[0]["args"], secrets), *known]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _gate(drafted: Draft, server: t.Mapping[str, t.Any], probe: Probe, limit: int) -> dict[str, t.Any]:
@@ -160,6 +169,7 @@ def _gate(drafted: Draft, server: t.Mapping[str, t.Any], probe: Probe, limit: in
         "nnodes": drafted.placement.nnodes,
         "host": args["host"] or "127.0.0.1",
         "port": args["port"],
+        "tls": speaks_tls(args),
         "served_model_name": args["served_model_name"],
         "model_path": model_mount(server["model_path"]),
         "tp_size": args["tp_size"],
@@ -184,8 +194,8 @@ def _transport_warnings(servers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]
     return []
 
 
-def _moe_warnings(probes: t.Mapping[str, Probe]) -> list[str]:
-    told = dict.fromkeys(what for probe in probes.values() for what in probe.moe.told)
+def _moe_warnings(probes: t.Iterable[Probe]) -> list[str]:
+    told = dict.fromkeys(what for probe in probes for what in probe.moe.told)
     return [f"MoE configs: {what}" for what in told]
 
 

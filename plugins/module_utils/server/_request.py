@@ -6,19 +6,19 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import Problem, SparkError, collect
 from ..fabric import _fabric
+from ._access import Access, limits_of, notes_of, problems_of, tls_of
 from ._catalogue import Profile, merge, parse_profile, refusal
 from ._flags import FlagTable, spell_out
 from ._images import Image, choose, flag_problems, table_of
-from ._launch import SECRET_FLAGS
 from ._limits import gb10_problems, gb10_warnings, place_within, profile_warnings
 from ._placement import GPUS_PER_NODE, Node, Placement
 from ._schema import check_env
+from ._secrets import SECRET_FLAGS
 
 # The lowest layer of the arguments. SGLang's own default would take 0.89 of the unified memory, which froze machines;
 # 0.75 is what NVIDIA's playbook for this machine says.
@@ -33,17 +33,23 @@ OWNED = {
     "dist_init_addr": "spark_fabric_addresses and server_dist_port",
     "api_key": "server_api_key",
     "admin_api_key": "server_admin_api_key",
+    "ssl_certfile": "server_tls_certificate",
+    "ssl_keyfile": "server_tls_key",
+    "ssl_keyfile_password": "server_tls_key, without a passphrase",
+    "enable_ssl_refresh": "server_tls_certificate",
     "config": "server_args",
 }
-# Servers that the gate can't ask: it speaks plain HTTP to a server that answers by itself.
-UNGATED = ("ssl_certfile", "ssl_keyfile", "grpc_mode", "smg_grpc_mode", "disaggregation_mode")
-# Printable, not a number, not taken for a flag, and long enough that hiding it hides nothing else.
-_SECRET = re.compile(r"[!-,.-~][!-~]{7,}")
+# Servers that the gate can't ask: it speaks HTTP to a server that answers by itself.
+UNGATED = ("grpc_mode", "smg_grpc_mode", "disaggregation_mode")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the inventory asks for, before any node was looked at. `absent`: node -> why it can't take part."""
+    """What the inventory asks for, before any node was looked at. `absent`: node -> why it can't take part.
+
+    `prefix`: what stands before a key in the name of the variable that sets it for this instance. `start`: always or
+    on-demand. `earlier`: the instances that take their memory before this one does.
+    """
 
     cluster: str
     instance: str
@@ -54,6 +60,7 @@ class Request:
     tables: t.Mapping[str, FlagTable]
     port: int = 30000
     dist_port: int = 50000
+    watch_port: int = 40000
     node_count: int = 0
     gpus: str = "all"
     transport: str = _fabric.RDMA
@@ -65,13 +72,19 @@ class Request:
     encodings_dir: str = ""
     container: t.Mapping[str, t.Any] = field(default_factory=dict)
     start_timeout: int = 0
+    patience: int = 120
+    restarts: int = 3
     secrets: t.Mapping[str, str] = field(default_factory=dict)
+    access: Access = field(default_factory=Access)
     absent: t.Mapping[str, str] = field(default_factory=dict)
+    prefix: str = "server_"
+    start: str = "always"
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A request that the inventory and the catalogue allow."""
+    """A request that the inventory and the catalogue allow. `tls`: the arguments with which rank 0 speaks TLS."""
 
     request: Request
     profile: Profile
@@ -79,6 +92,17 @@ class Draft:
     placement: Placement
     args: t.Mapping[str, t.Any]
     warnings: tuple[str, ...] = ()
+    tls: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        """Whom clients ask."""
+        return self.placement.head.host or self.placement.head.name
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the owner of keys and certificate should know on every run."""
+        return notes_of(self.request.secrets, self.request.access, self.host)
 
     @property
     def model_path(self) -> str:
@@ -103,10 +127,15 @@ class Draft:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
     @property
-    def ports(self) -> tuple[int, ...]:
-        """The ports that must be free on the head; the first of them on every rank (a worker answers there, too)."""
-        request = self.request
-        return (request.port, request.dist_port) if self.placement.nnodes > 1 else (request.port,)
+    def ports(self) -> dict[str, dict[str, int]]:
+        """Node -> setting -> the port that must be free there. A worker answers at the API's port, too."""
+        request, prefix = self.request, self.request.prefix
+        several = self.placement.nnodes > 1
+        watch = {f"{prefix}watch_port": request.watch_port} if several else {}
+        everywhere = {f"{prefix}port": request.port, **watch}
+        meeting = {f"{prefix}dist_port": request.dist_port} if several else {}
+        on_head = {**everywhere, **meeting}
+        return {node.name: on_head if node is self.placement.head else everywhere for node in self.placement.nodes}
 
 
 def draft(request: Request) -> Draft:
@@ -126,7 +155,8 @@ def draft(request: Request) -> Draft:
         )
         for node, why in sorted(request.absent.items())
     ]
-    problems += _port_problems(request) + _secret_problems(request) + check_env("server_env", request.env) + faults
+    problems += _port_problems(request) + problems_of(request.secrets, request.access, request.prefix)
+    problems += check_env("server_env", request.env) + faults
     if profile is None:
         raise SparkError(problems)
     image = collect(problems, lambda: choose(profile.image, request.images, request.image, request.sglang))
@@ -148,6 +178,7 @@ def draft(request: Request) -> Draft:
     ]
     args, warnings = merge(DEFAULT_ARGS, asked), profile_warnings(profile, version)
     table = table_of(image, request.tables)
+    problems += limits_of(request.secrets, args, version, table)
     if table:
         secret_flags = {name: "x" for name in request.secrets if name in SECRET_FLAGS}
         refused = asked.keys() & OWNED.keys()
@@ -166,30 +197,27 @@ def draft(request: Request) -> Draft:
         warnings += gb10_warnings(args)
     if problems:
         raise SparkError(problems)
-    return Draft(request, profile, image, placement, args, tuple(warnings))
+    tls = tls_of(request.secrets, args, table)
+    return Draft(request, profile, image, placement, args, tuple(warnings), tls)
 
 
 def _port_problems(request: Request) -> list[Problem]:
-    ports = {"server_port": request.port, "server_dist_port": request.dist_port}
+    prefix = request.prefix
+    ports = {
+        f"{prefix}port": request.port,
+        f"{prefix}dist_port": request.dist_port,
+        f"{prefix}watch_port": request.watch_port,
+    }
     problems = [
-        Problem(f"{name} is {port}, needed is a number from 1 to 65535.", "30000 and 50000 are the usual ones.")
+        Problem(f"{name} is {port}, needed is a number from 1 to 65535.", "30000, 50000 and 40000 are the usual ones.")
         for name, port in ports.items()
         if not 1 <= port <= 65535
     ]
-    if request.port == request.dist_port:
-        problems.append(
-            Problem(f"server_port and server_dist_port are both {request.port}.", "give them different ports.")
-        )
+    for port in sorted({port for port in ports.values() if list(ports.values()).count(port) > 1}):
+        names = [name for name, other in ports.items() if other == port]
+        told = f"{' and '.join(names)} are {'both' if len(names) == 2 else 'all'} {port}."
+        problems.append(Problem(told, "give them different ports."))
     return problems
-
-
-def _secret_problems(request: Request) -> list[Problem]:
-    needed = "at least 8 printable characters without blanks or line ends, not beginning with a hyphen"
-    return [
-        Problem(f"server_{name} can't be used (its value is not shown), needed are {needed}.", "give another one.")
-        for name, value in sorted(request.secrets.items())
-        if not _SECRET.fullmatch(value) or value.isdigit()
-    ]
 
 
 def _parallel_problems(args: t.Mapping[str, t.Any], placement: Placement, checked: bool) -> list[Problem]:

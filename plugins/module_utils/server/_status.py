@@ -62,6 +62,17 @@ def reasons(node: str, looked: t.Mapping[str, t.Any] | None) -> list[str]:
     return [f"{node}: {error}"] if error else []
 
 
+def keepers(node: str, looked: t.Mapping[str, t.Any] | None) -> list[str]:
+    """Return what the keepers of a node say, one line each."""
+    known = (looked or {}).get("probe", {}).get("keepers", {})
+    return [
+        f"{node} {instance}: {keeper['words'] or 'the keeper has said nothing'}"
+        + ("" if keeper["active"] else f" (the keeper is {keeper['state']})")
+        + ("" if keeper["enabled"] else " (does not start at boot)")
+        for instance, keeper in sorted(known.items())
+    ]
+
+
 def _health(item: t.Mapping[str, t.Any]) -> str:
     if "health" not in item:
         return "-"
@@ -72,4 +83,5 @@ def _health(item: t.Mapping[str, t.Any]) -> str:
 def _since(item: t.Mapping[str, t.Any], now: datetime.datetime) -> str:
     when = item["started_at"] if item["running"] else item["finished_at"]
     begin = datetime.datetime.fromisoformat(when[:19] + "+00:00")
-    return duration((now - begin).total_seconds()) if begin.year > 1 else "-"
+    age = (now - begin).total_seconds()  # of two clocks
+    return duration(age) if begin.year > 1 and age >= 0 else "-"

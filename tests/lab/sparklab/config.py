@@ -82,7 +82,13 @@ HUB_TOKEN = "hf_tokenOfTheLabThatOpensItsGatedModels"  # of no worth outside the
 # Public image name -> SGLang version inside.
 ENGINES = {"lmsysorg/sglang:v0.5.23": "0.5.23", "lmsysorg/sglang:spark": "0.5.4.post2"}
 DEFAULT_ENGINE = "lmsysorg/sglang:v0.5.23"
-BROKEN_ENGINE = "lmsysorg/sglang:broken"
+FAULTY_ENGINE = "lmsysorg/sglang:faulty"
+# Public name of a stand-in for what may run beside the server -> its stage in companions/Dockerfile.
+COMPANIONS = {
+    "lab/vllm:stand-in": "vllm",
+    "lab/ollama:stand-in": "ollama",
+    "lab/open-webui:stand-in": "open_webui",
+}
 # What the oldest transformers saves, all of them load.
 OLDEST_ENGINE = "lmsysorg/sglang:spark"
 # SGLang asks for it with dependencies that exist for CUDA only, so it is installed without any.

@@ -14,7 +14,8 @@ from . import config, debian, engine, sitetree, ui
 
 NODE = config.HERE / "node"
 ENGINE = config.HERE / "engine"
-BROKEN = config.HERE / "broken"
+FAULTY = config.HERE / "faulty"
+COMPANIONS = config.HERE / "companions"
 
 # A node is an ordinary machine with what DGX OS brings along. python3-docker is not part of that.
 NODE_PACKAGES = (
@@ -78,7 +79,7 @@ def node() -> str:
 
 
 def engines() -> dict[str, str]:
-    """The engine images: public name -> image in the lab's engine."""
+    """The engine images, and the stand-ins for what runs beside one: public name -> image in the lab's engine."""
     parent = base("engine", ENGINE_PACKAGES)
     versions = sorted(set(config.ENGINES.values()))
     recipe = Path(sitetree.__file__)
@@ -94,16 +95,26 @@ def engines() -> dict[str, str]:
                 _engine_layer(image, common, trees.own[version])
         shutil.rmtree(config.BUILD / "engine")
     return {name: built[version] for name, version in config.ENGINES.items()} | {
-        config.BROKEN_ENGINE: _broken(built[config.ENGINES[config.DEFAULT_ENGINE]])
+        config.FAULTY_ENGINE: _faulty(built[config.ENGINES[config.DEFAULT_ENGINE]]),
+        **{name: _companion(stage, parent) for name, stage in config.COMPANIONS.items()},
     }
 
 
-def _broken(parent: str) -> str:
-    """An image of which the server ends at once."""
-    image = f"{config.LABEL}/engine:broken-{digest(parent, BROKEN)}"
+def _faulty(parent: str) -> str:
+    """An image of which the server is a stand-in that fails."""
+    image = f"{config.LABEL}/engine:faulty-{digest(parent, FAULTY)}"
     if not exists(image):
         with ui.step("engine image that fails"):
-            _build(image, BROKEN, FROM=parent)
+            _build(image, FAULTY, FROM=parent)
+    return image
+
+
+def _companion(stage: str, parent: str) -> str:
+    """A stand-in for a service that runs beside the server: a small program on what the engines have below them."""
+    image = f"{config.LABEL}/companion:{stage}-{digest(parent, COMPANIONS)}"
+    if not exists(image):
+        with ui.step(f"stand-in for {stage}"):
+            _build(image, COMPANIONS, f"--target={stage}", FROM=parent)
     return image
 
 
@@ -126,6 +137,6 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _build(image: str, context: Path, **arguments: str) -> None:
+def _build(image: str, context: Path, *options: str, **arguments: str) -> None:
     pairs = [f"--build-arg={name}={value}" for name, value in arguments.items()]
-    engine.docker("build", "--network=none", "--force-rm", f"--tag={image}", *pairs, context)
+    engine.docker("build", "--network=none", "--force-rm", f"--tag={image}", *options, *pairs, context)

@@ -74,6 +74,15 @@ def execute(name: str, argv: list[str]) -> int:
     return subprocess.run(engine.command("exec", "--interactive", name, *argv), check=False).returncode
 
 
+def power(name: str, state: str) -> None:
+    """`off` ends every process of a node at once, as a cut of its power; `on` boots it, and waits for ssh alone."""
+    if state == "off":
+        engine.docker("kill", name)
+        return
+    engine.docker("start", name)
+    ui.wait_for(f"{name}: ssh", lambda: _open(config.MANAGEMENT.address(ALL[name])))
+
+
 def summary() -> list[str]:
     """Lines for status."""
     lines = []

@@ -84,7 +84,7 @@ def summary() -> str:
         return "stopped"
     published = [
         name
-        for name in [*config.ENGINES, config.BROKEN_ENGINE]
+        for name in [*config.ENGINES, config.FAULTY_ENGINE]
         if _get("/v2/{}/manifests/{}".format(*name.rsplit(":", 1)))
     ]
     return f"https://{config.REGISTRY_ADDRESS} as docker.io, with {', '.join(published) or 'nothing'}"

@@ -97,6 +97,19 @@ def test_who_has_not_passed_within_the_limit_has_failed(gate: Gate) -> None:
     }
 
 
+def test_who_is_late_says_what_its_last_words_would_mean(gate: Gate) -> None:
+    looked = seen(WAITING, "health", "/health answers nothing. The ranks never met.")
+    looked["report"] |= {"hint": "open TCP.", "log_tail": ["last"], "echo": True}
+    report = gate(lambda: looked, limit=0)["report"]
+    assert (report["state"], report["hint"], report["log_tail"], report["echo"]) == (
+        FAILED,
+        "open TCP.",
+        ["last"],
+        True,
+    )
+    assert report["reason"].endswith("last seen: loading weights, /health answers nothing. The ranks never met.")
+
+
 def test_a_look_that_hangs_beyond_the_limit_is_a_failure(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sglang_gate, "_LAST_LOOK", 0.05)
     over, begin = threading.Event(), time.monotonic()

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import asdict
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
 from ansible_collections.dgxspark.sglang.plugins.action.sglang_plan import ARGUMENTS, ActionModule, load_catalogue
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._placement import Node
@@ -27,6 +28,12 @@ from ansible_collections.dgxspark.sglang.tests.unit.builders import (
 )
 
 NODES = ["spark-01", "spark-02"]
+PORTS = {
+    "spark-01": {"server_port": 30000, "server_watch_port": 40000, "server_dist_port": 50000},
+    "spark-02": {"server_port": 30000, "server_watch_port": 40000},
+}
+CODE = {"model": "tiny", "port": 30001, "nodes": 1, "args": {"mem_fraction_static": 0.5}}
+TEAM = {"code": CODE, "later": {**CODE, "port": 30002, "start": "on-demand"}}
 
 
 def host(number: int, **changes: t.Any) -> dict[str, t.Any]:
@@ -45,6 +52,7 @@ def action(me: str = "spark-01", check_mode: bool = False, **task_vars: t.Any) -
     """Return the action of one node, without a task queue around it."""
     made = ActionModule.__new__(ActionModule)
     made._task = t.cast(t.Any, types.SimpleNamespace(check_mode=check_mode))
+    made._loader = DataLoader()
     made.task_vars = {
         "inventory_hostname": me,
         "groups": {"alpha": NODES, "all": NODES},
@@ -67,6 +75,7 @@ def options(**changes: t.Any) -> dict[str, t.Any]:
         "models": MODELS,
         "images": IMAGES,
         "model_root": "/srv/models/",
+        "access": {"open": True},
         **changes,
     }
 
@@ -78,24 +87,31 @@ def refusal(made: ActionModule, **changes: t.Any) -> list[tuple[str, str]]:
 
 
 def test_a_draft_tells_what_to_look_at() -> None:
-    assert action()._plan(options()) == {
-        "draft": {
-            "image": "example/sglang:v0.5.23",
-            "image_source": "",
-            "image_parsers": [],
-            "model_path": "/srv/models/tiny/tiny-1b",
-            "source": {
-                **{"repo": "example/tiny", "revision": "", "gated": False, "moe": "auto"},
-                **{name: [] for name in ("include", "exclude", "encodings")},
-            },
-            "encodings_path": "",
-            "args": {"host": "0.0.0.0", "mem_fraction_static": 0.75, "enable_metrics": True, "context_length": 4096},
-            "tp_size": 2,
-            "sglang": "0.5.23",
-            "memory_fraction": 0.75,
-            "ports": [30000, 50000],
-            "nodes": NODES,
-        }
+    assert action()._plan(options())["draft"] == {
+        "instance": "sglang",
+        "start": "always",
+        "model": "tiny",
+        "instances": ["sglang"],
+        "before": [],
+        "all_ports": PORTS,
+        "api_ports": [30000],
+        "model_paths": ["/srv/models/tiny/tiny-1b"],
+        "refused": [],
+        "image": "example/sglang:v0.5.23",
+        "image_source": "",
+        "image_parsers": [],
+        "model_path": "/srv/models/tiny/tiny-1b",
+        "source": {
+            **{"repo": "example/tiny", "revision": "", "gated": False, "moe": "auto"},
+            **{name: [] for name in ("include", "exclude", "encodings")},
+        },
+        "encodings_path": "",
+        "args": {"host": "0.0.0.0", "mem_fraction_static": 0.75, "enable_metrics": True, "context_length": 4096},
+        "tp_size": 2,
+        "sglang": "0.5.23",
+        "memory_fraction": 0.75,
+        "ports": PORTS,
+        "nodes": NODES,
     }
 
 
@@ -121,7 +137,7 @@ def test_an_idle_node_is_to_have_no_server() -> None:
 
 
 def test_secrets_are_not_in_what_a_node_gets() -> None:
-    assert "very-secret" not in repr(action()._plan(options(stage="plan", api_key="sk-very-secret")))
+    assert "very-secret" not in repr(action()._plan(options(stage="plan", access={"api_key": "sk-very-secret"})))
 
 
 def test_in_check_mode_an_image_that_is_not_there_is_no_reason_to_refuse() -> None:
@@ -183,6 +199,83 @@ def test_a_run_with_a_part_of_the_cluster_is_refused(hosts: dict[str, t.Any], wh
             " group.",
         )
     ]
+
+
+def test_a_further_instance_is_drafted_in_its_turn() -> None:
+    drafted = action()._plan(options(instance="code", instances=TEAM))["draft"]
+    assert {key: drafted[key] for key in ("instance", "instances", "before", "nodes", "ports", "api_ports")} == {
+        "instance": "code",
+        "instances": ["sglang", "code"],
+        "before": [{"instance": "sglang", "model_path": "/srv/models/tiny/tiny-1b"}],
+        "nodes": ["spark-01"],
+        "ports": {"spark-01": {"server_instances.code.port": 30001}},
+        "api_ports": [30000, 30001, 30002],
+    }
+    assert drafted["all_ports"] == {
+        "spark-01": {**PORTS["spark-01"], "server_instances.code.port": 30001, "server_instances.later.port": 30002},
+        "spark-02": PORTS["spark-02"],
+    }
+
+
+def test_the_plan_of_an_instance_has_its_name_port_and_arguments() -> None:
+    made = action()._plan(options(stage="plan", instance="code", instances=TEAM, env={"A": "1"}))
+    server = made["mine"]["server"]
+    assert (server["name"], server["args"]["port"], server["args"]["mem_fraction_static"]) == ("code", 30001, 0.5)
+    assert (server["env"]["A"], made["plan"]["endpoint"]) == ("1", "http://10.0.0.11:30001/v1")
+
+
+def test_what_starts_before_is_part_of_the_account() -> None:
+    beside = {"results": [{"item": {"instance": "sglang"}, "models": [asdict(folder())]}]}
+    hosts = {name: host(number, server_beside=beside) for number, name in enumerate(NODES, 1)}
+    made = action(hostvars=hosts)._plan(options(stage="plan", instance="code", instances=TEAM))
+    assert made["plan"]["memory"]["terms"][1]["what"] == "instance sglang, which starts before it"
+
+
+@pytest.mark.parametrize(
+    ("asked", "model"),
+    [({"only": "later"}, "tiny"), ({"only": "later", "only_model": "other"}, "other"), ({"only": "sglang"}, "tiny")],
+    ids=["one", "one with another model", "the main one"],
+)
+def test_one_instance_may_be_asked_for_alone(asked: dict[str, str], model: str) -> None:
+    models = {**MODELS, "other": {**MODELS["tiny"], "identity": {"repo": "example/other", "path": "other"}}}
+    drafted = action()._plan(options(instances=TEAM, models=models, **asked))["draft"]
+    assert (drafted["instance"], drafted["instances"], drafted["model"]) == (asked["only"], [asked["only"]], model)
+    assert drafted["before"] == []
+
+
+def test_what_is_refused_of_an_instance_names_it() -> None:
+    team = {"code": {**CODE, "nodes": 4}}
+    ((what, _hint),) = refusal(action(), instance="code", instances=team)
+    assert what.startswith("Instance code: The model runs on 1 or 2 or 4 node(s), but server_nodes is 4")
+
+
+def test_what_is_refused_of_another_instance_is_told_and_stops_nothing() -> None:
+    drafted = action()._plan(options(instances={"later": {**TEAM["later"], "model": "tinny"}}))["draft"]
+    ((name, reason),) = [(one["instance"], one["reason"]) for one in drafted["refused"]]
+    assert (name, reason) == ("later", "Instance later: Model 'tinny' is not in the catalogue.")
+    assert drafted["model_paths"] == ["/srv/models/tiny/tiny-1b"]
+
+
+def test_a_task_that_names_another_instance_takes_the_main_one_by_its_name_in_the_inventory() -> None:
+    named = {name: host(number, server_instance="chat") for number, name in enumerate(NODES, 1)}
+    drafted = action(hostvars=named)._plan(options(instance="code", instances=TEAM))["draft"]
+    assert drafted["instances"] == ["chat", "code"]
+
+
+def test_the_name_of_another_instance_is_none_for_the_main_one() -> None:
+    named = {name: host(number, server_instance="code") for number, name in enumerate(NODES, 1)}
+    assert refusal(action(hostvars=named), instance="code", instances=TEAM) == [
+        (
+            "'code' is server_instance, the main one, and in server_instances, too.",
+            "choose another name there. To bring up that one alone: -e instance=code.",
+        )
+    ]
+
+
+def test_an_instance_with_a_key_of_its_own_needs_no_open_door() -> None:
+    own = {"code": {**CODE, "api_key": "sk-very-secret"}}
+    made = action()._plan(options(stage="plan", only="code", instances=own, access={}))
+    assert "very-secret" not in repr(made)
 
 
 def test_addresses_that_are_no_list_are_refused() -> None:

@@ -8,9 +8,9 @@ import typing as t
 
 import pytest
 from ansible_collections.dgxspark.sglang.plugins.filter.doctor_report import doctor_report
-from ansible_collections.dgxspark.sglang.tests.unit.doctor_builders import IMAGE, NODES, looked
+from ansible_collections.dgxspark.sglang.tests.unit.doctor_builders import IMAGE, NODES, PORTS, looked
 
-ASKED = {"head": "spark-01", "ranks": [], "image": IMAGE, "ports": [30000, 50000]}
+ASKED = {"head": "spark-01", "ranks": [], "image": IMAGE, "ports": PORTS}
 TAKEN = {"30000": {"pid": 812, "process": "nginx", "container_id": ""}}
 
 

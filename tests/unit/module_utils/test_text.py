@@ -35,6 +35,28 @@ SERVER_ARGS = (
             id="argv",
         ),
         pytest.param(
+            """api_key='a\\'b"c', port=1; "api_key": "a\\"b'c", x""",
+            'api_key=********, port=1; "api_key": ********, x',
+            id="a quote in a key",
+        ),
+        pytest.param(
+            "['launch_server', '--api-key', 'sk-1', '--port', '30000']",
+            "['launch_server', '--api-key', ********, '--port', '30000']",
+            id="argv as a list",
+        ),
+        pytest.param(
+            "non-default args: {'api_key': ['sk-1', 'sk-2'], 'port': 8000}",
+            "non-default args: {'api_key': ********, 'port': 8000}",
+            id="several keys, as vLLM prints them",
+        ),
+        pytest.param("api_key is not supported here", "api_key is not supported here", id="a sentence"),
+        pytest.param("OPENAI_API_KEY=sk-1 HOME=/root", "OPENAI_API_KEY=******** HOME=/root", id="an environment"),
+        pytest.param(
+            "{'authorization': 'Bearer sk-1', 'accept': '*/*'}",
+            "{'authorization': 'Bearer ********', 'accept': '*/*'}",
+            id="a request's headers",
+        ),
+        pytest.param(
             "token hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567 was refused",
             "token ******** was refused",
             id="Hugging Face token",

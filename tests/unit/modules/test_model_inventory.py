@@ -58,9 +58,15 @@ def test_one_folder_in_detail(tmp_path: Path) -> None:
     assert (look(paths=[folder])["models"][0]["config"], look(paths=[folder])["models"][0]["weights"]) == ({}, {})
 
 
-@pytest.mark.parametrize("params", [{"paths": ["/a", "/b"]}, {"paths": ["/a"], "roots": ["/b"]}, {"roots": ["/a"]}])
-def test_detail_is_for_one_folder(params: dict[str, t.Any]) -> None:
-    with pytest.raises(SparkError, match="single folder"):
+def test_several_folders_in_detail_one_of_which_is_not_there(tmp_path: Path) -> None:
+    folder = str(write_model(tmp_path / "tiny"))
+    models = look(paths=[f"{tmp_path}/none", folder], detail=True)["models"]
+    assert [(model["complete"], bool(model["config"])) for model in models] == [(False, False), (True, True)]
+
+
+@pytest.mark.parametrize("params", [{"paths": ["/a"], "roots": ["/b"]}, {"roots": ["/a"]}, {"caches": ["/a"]}])
+def test_detail_is_for_folders_that_are_named(params: dict[str, t.Any]) -> None:
+    with pytest.raises(SparkError, match="folders that are named"):
         look(detail=True, **params)
 
 

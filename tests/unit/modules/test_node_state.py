@@ -305,3 +305,12 @@ def test_what_is_gone_does_not_keep_the_rest_from_being_restored(node: Node, tmp
 def test_a_folder_without_an_absolute_path_is_refused(node: Node, path: str) -> None:
     with pytest.raises(SparkError, match="is no absolute path"):
         node(folders=[{"paths": [path], **ME}])
+
+
+def test_the_text_of_a_secret_is_shown_nowhere(node: Node, tmp_path: Path) -> None:
+    node.check_mode = True  # the file would be root's
+    notify = [["systemctl", "try-restart", "vllm.service"]]
+    told = node(secrets=[{"path": str(tmp_path / "key"), "content": "sk-of-vllm", "notify": notify}])
+    assert told["actions"] == [f"add file {tmp_path / 'key'}"]
+    assert (told["diff"][0]["before"], told["diff"][0]["after"]) == ("absent\n", "a secret\n")
+    assert "sk-of-vllm" not in json.dumps(told)

@@ -35,6 +35,8 @@ PARAMS: dict[str, t.Any] = {
     "host": "0.0.0.0",
     "port": 30000,
     "api_key": None,
+    "tls": False,
+    "certificate": "",
     "served_model_name": "tiny",
     "model_path": "/models/tiny",
     "tp_size": 2,
@@ -94,14 +96,17 @@ def test_a_dead_rank_is_reported_with_its_last_words_and_the_time_of_its_end(mon
             "state": "failed",
             "step": "container",
             "reason": "rank 1 ended (exit code 137)."
-            " The GPU's share of the unified memory is too small for weights and KV cache.",
-            "hint": "lower context_length or max_running_requests, stop other instances, or use more nodes.",
+            " The GPU's share of the unified memory is too small for weights and KV cache."
+            " Everything on the node counts against the same 121 GiB, other servers and the desktop included.",
+            "hint": "lower context_length or max_running_requests, stop other instances, or use more nodes."
+            " See docs/troubleshooting.md#out-of-memory.",
             "log_tail": (
                 "server_args=ServerArgs(api_key=********)",
                 "Bearer ********",
                 "torch.OutOfMemoryError: CUDA out of memory.",
             ),
             "finished_at": AGAIN,
+            "echo": False,
         },
         "phase": "starting the container",
     }

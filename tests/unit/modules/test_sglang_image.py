@@ -42,7 +42,8 @@ class Module:
     """The part of AnsibleModule that converge uses."""
 
     def __init__(self, pull: str, check_mode: bool, sent: bool = False, local: bool = False) -> None:
-        self.params = {"name": "example/sglang:1", "pull": pull, "sent": sent, "local": local}
+        self.params: dict[str, t.Any] = {"name": "example/sglang:1", "pull": pull, "sent": sent, "local": local}
+        self.params["versions"] = True
         self.check_mode = check_mode
         self.warnings: list[str] = []
 
@@ -159,3 +160,14 @@ def test_in_check_mode_without_the_sdk_the_image_is_assumed_to_be_missing(monkey
     assert module.warnings == [
         "The Docker SDK is not installed yet, so Docker was not asked. Assuming the image is not here."
     ]
+
+
+def test_an_image_without_python_is_brought_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ollama's has none: it is not run to be asked what it holds."""
+    engine, module = Engine("", IMAGE_ID), Module("missing", check_mode=False)
+    monkeypatch.setattr(engine, "versions", lambda image: pytest.fail("it was asked"))
+    monkeypatch.setattr(sglang_image, "Images", lambda: engine)
+    monkeypatch.setattr(sglang_image, "HAVE_DOCKER", True)
+    module.params["versions"] = False
+    result = sglang_image.converge(t.cast(t.Any, module))
+    assert (result["changed"], result["image_id"], result["sglang"]) == (True, IMAGE_ID, "")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._container import ContainerSpec, Observed
+from ansible_collections.dgxspark.sglang.plugins.module_utils.server._secrets import tls_args
 from ansible_collections.dgxspark.sglang.plugins.modules import sglang_server
 from ansible_collections.dgxspark.sglang.tests.unit.builders import IMAGE_ID, OTHER_ID, observed, server_params, shown
 
@@ -79,6 +80,12 @@ class Module:
     def __init__(self, params: dict[str, t.Any], check_mode: bool) -> None:
         self.params, self.check_mode = params, check_mode
         self.warnings: list[str] = []
+        # The node's keepers: systemctl is only called where they are installed.
+        self.systemctl: list[list[str]] = []
+
+    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+        self.systemctl.append(command)
+        return 0, "ActiveState=active\nUnitFileState=enabled\nStatusText=Serves.\n" if "show" in command else "", ""
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
@@ -197,6 +204,61 @@ def test_a_secret_that_is_no_longer_set_leaves_the_node(converge: Converge, tmp_
     assert not (tmp_path / "state/sglang.secrets").exists()
 
 
+def tls(params: dict[str, t.Any], pem: str = "first", refresh: bool = True) -> dict[str, t.Any]:
+    """Return options with which rank 0 speaks TLS."""
+    return {"args": {**params["args"], **tls_args(refresh)}, "tls_pem": pem}
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_renewed_certificate_is_a_change_that_leaves_the_server_alone(
+    converge: Converge, params: dict[str, t.Any], tmp_path: Path, check_mode: bool
+) -> None:
+    engine = running(converge, **tls(params))
+    result = converge(engine, check_mode, **tls(params, "renewed"))
+    assert (engine.did, result["changed"], result["actions"]) == ([], True, ["renew"])
+    diff = result["diff"]
+    assert diff["before"] == {**diff["after"], "secret_files": "as they were"}
+    kept = (tmp_path / "state/sglang.secrets/tls.pem").read_text(encoding="utf-8")
+    assert kept == ("first" if check_mode else "renewed")
+    assert converge(engine, **tls(params, kept))["changed"] is False
+
+
+def test_a_secret_file_that_somebody_removed_is_written_again(converge: Converge, tmp_path: Path) -> None:
+    engine = running(converge, api_key="sk-1")
+    (tmp_path / "state/sglang.secrets/config.yaml").unlink()
+    assert (converge(engine, api_key="sk-1")["actions"], engine.did) == (["renew"], [])
+    assert (tmp_path / "state/sglang.secrets/config.yaml").exists()
+
+
+def test_where_the_engine_reads_it_once_a_renewed_certificate_is_another_server(
+    converge: Converge, params: dict[str, t.Any]
+) -> None:
+    engine = running(converge, **tls(params, refresh=False))
+    assert converge(engine, **tls(params, "renewed", refresh=False))["actions"] == [
+        *("create", "stop", "remove", "rename", "start")
+    ]
+
+
+def test_a_worker_gets_no_private_key(converge: Converge, tmp_path: Path) -> None:
+    result = converge(Engine(), tls_pem="first")
+    assert (result["container"]["tls"], (tmp_path / "state/sglang.secrets").exists()) == ("", False)
+
+
+def test_a_plan_with_tls_and_no_certificate_is_refused_while_the_old_server_runs(
+    converge: Converge, params: dict[str, t.Any]
+) -> None:
+    assert refusal(converge, running(converge, **tls(params)), **tls(params, "")) == (
+        "This plan speaks TLS (ssl_certfile), and there is no key and certificate for it.",
+        "set server_tls_certificate and server_tls_key.",
+    )
+
+
+def test_a_label_says_that_the_api_speaks_tls(converge: Converge, params: dict[str, t.Any]) -> None:
+    engine = Engine()
+    converge(engine, **tls(params))
+    assert engine.labels["dgxspark.sglang.tls"] == "true"
+
+
 def test_labels_for_people_name_model_image_and_port(converge: Converge, params: dict[str, t.Any]) -> None:
     engine = Engine()
     converge(engine)
@@ -204,6 +266,7 @@ def test_labels_for_people_name_model_image_and_port(converge: Converge, params:
         "dgxspark.sglang.model": "tiny",
         "dgxspark.sglang.image": IMAGE_ID,
         "dgxspark.sglang.port": str(params["args"]["port"]),
+        "dgxspark.sglang.tls": "",
     }
 
 
@@ -218,8 +281,8 @@ def refusal(converge: Converge, engine: Engine, **changes: t.Any) -> tuple[str, 
 @pytest.mark.parametrize("state", ["started", "restarted", "stopped", "absent"])
 def test_a_container_of_somebody_else_is_refused_and_not_touched(converge: Converge, state: str) -> None:
     assert refusal(converge, Engine(observed(image_id=OTHER_ID)), state=state) == (
-        "A container named sglang exists (image aaaabbbbcccc), and this collection did not make it.",
-        "rename or remove it, or choose another name; it is not touched.",
+        "A container named sglang exists that this collection did not make.",
+        "rename or remove it; it is not touched.",
     )
 
 
@@ -280,6 +343,7 @@ def test_a_failure_says_whether_the_old_server_was_touched(converge: Converge, r
         "reason": f"Docker refuses to {refused}.",
         "hint": "mend it.",
         "touched": touched,
+        "seconds": caught.value.facts["seconds"],
     }
 
 
@@ -288,7 +352,7 @@ def test_a_new_container_that_got_no_name_touched_nothing(converge: Converge) ->
     engine.refuses = "rename"
     with pytest.raises(SparkError) as caught:
         converge(engine)
-    assert (engine.did, caught.value.facts) == ([("create",)], {"touched": False})
+    assert (engine.did, caught.value.facts["touched"]) == ([("create",)], False)
 
 
 def test_after_a_refused_create_the_old_server_runs_on(converge: Converge) -> None:
@@ -338,3 +402,27 @@ def test_in_check_mode_without_the_sdk_nothing_is_assumed_to_be_there(
             " this collection is here."
         ],
     )
+
+
+def test_what_takes_long_is_told_by_what_it_was_for(converge: Converge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that goes on by as many seconds as letters: create 6, stop 4, remove 6, rename 6, start 5."""
+    engine = running(converge)
+    now = [0.0]
+    monkeypatch.setattr(sglang_server.time, "monotonic", lambda: now[0])
+    act = sglang_server.act
+
+    def slow(engine: t.Any, action: str, *rest: t.Any) -> None:
+        now[0] += len(action)
+        act(engine, action, *rest)
+
+    monkeypatch.setattr(sglang_server, "act", slow)
+    assert converge(engine, env={"A": "1"})["seconds"] == {"stop": 4.0, "start": 17.0}
+    assert converge(engine, env={"A": "1"})["seconds"] == {"stop": 0.0, "start": 0.0}
+    engine.refuses = "start"
+    with pytest.raises(SparkError) as caught:
+        converge(engine, env={"A": "2"})
+    assert caught.value.facts["seconds"] == {"stop": 4.0, "start": 12.0}
+
+
+def test_check_mode_takes_no_time(converge: Converge) -> None:
+    assert converge(Engine(), check_mode=True)["seconds"] == {"stop": 0.0, "start": 0.0}

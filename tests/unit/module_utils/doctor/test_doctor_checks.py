@@ -35,6 +35,9 @@ SERVING: Change = {"docker__containers": [container("sglang", ours=True)]}
 GONE: Change = {"docker__image": {}}
 APART: Change = {"docker__image": {"Id": OTHER_ID, "RepoDigests": [], "Size": 1}}
 TAKEN: Change = {"30000": {"pid": 812, "process": "nginx", "container_id": ""}}
+# What a person wrote has none of our Conflicts; Ollama's own installer makes one that holds nothing until it is used.
+VLLM = "Id=vllm.service\nActiveState=active\nSubState=running\nUnitFileState=enabled\n"
+OLLAMA = "Id=ollama.service\nActiveState=active\nUnitFileState=enabled\nConflicts={}\n"
 SMALL = {"path": "/var/lib/docker", "free": 10 * GIB, "total": 100 * GIB}
 MIDDLE = {"path": "/var/lib/docker", "free": 30 * GIB, "total": 100 * GIB}
 MODELS = {"path": "/home", "free": 10 * GIB, "total": 100 * GIB}
@@ -96,6 +99,11 @@ def test_a_healthy_pair_has_no_finding_and_every_check_but_two_applies() -> None
         ({"groups": ["spark", "sudo"]}, [("info", "docker-group")]),
         ({"docker__containers": [container("sglang", ours=False, running=False)]}, [("fail", "instance-name")]),
         ({"docker__containers": [container("webui", ours=False)]}, [("info", "other-containers")]),
+        ({"units": VLLM}, [("fail", "other-engines")]),
+        ({"units": VLLM.replace("active\n", "activating\n", 1)}, [("fail", "other-engines")]),
+        ({"units": VLLM.replace("ActiveState=active", "ActiveState=failed")}, [("warn", "other-engines")]),
+        ({"units": OLLAMA.format("")}, []),
+        ({"units": OLLAMA.format("dgxspark-sglang@sglang.service vllm.service")}, [("fail", "other-engines")]),
         ({"ports": TAKEN}, [("fail", "ports")]),
         ({"registry__found": False}, [("info", "registry")]),
         ({"registry__found": False, **GONE}, [("warn", "registry"), ("info", "image")]),
@@ -279,7 +287,7 @@ QUIET = {"gpu-clocks", "disk"}
         pytest.param({"transport": "socket"}, RDMA, id="sockets"),
         pytest.param({"nodes": ("spark-01",)}, RDMA | MULTI, id="one node"),
         pytest.param({"image": ""}, {"image", "registry", "request"}, id="no image"),
-        pytest.param({"ports": ()}, {"ports"}, id="no ports"),
+        pytest.param({"ports": {}}, {"ports"}, id="no ports"),
     ],
 )
 def test_a_check_that_does_not_apply_says_nothing(asked: Change, left_out: set[str]) -> None:
@@ -322,9 +330,15 @@ def test_the_port_of_another_container_is_told_by_its_name() -> None:
     assert "port 30000 is taken by container vllm (pid 812)" in [item.found for item in found]
 
 
+def test_the_hint_names_the_setting_of_the_instance() -> None:
+    asked = {"spark-02": {"server_instances.embed.port": 30000}}
+    (found,) = [item for item in pair({"ports": TAKEN}, ports=asked) if item.severity == "fail"]
+    assert found.remedy == "stop it, or choose another server_instances.embed.port."
+
+
 def test_a_node_that_gets_no_rank_needs_neither_ports_nor_image() -> None:
     idle = {"ports": TAKEN, **GONE, "disks__docker": SMALL, "model_bytes": 0, "disks__model": MODELS}
-    assert bad(pair(idle, ranks=("spark-01",))) == []
+    assert bad(pair(idle, ranks=("spark-01",), ports={"spark-01": {"server_port": 30000}})) == []
 
 
 def test_weights_are_shared_by_the_ranks() -> None:

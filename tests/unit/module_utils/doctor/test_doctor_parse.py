@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils.doctor._doctor import version
 from ansible_collections.dgxspark.sglang.plugins.module_utils.doctor._facts import App, Gpu
 from ansible_collections.dgxspark.sglang.plugins.module_utils.doctor._parse import clock_offset
-from ansible_collections.dgxspark.sglang.tests.unit.doctor_builders import GIB, OURS, container, facts, wanted
+from ansible_collections.dgxspark.sglang.tests.unit.doctor_builders import GIB, OURS, container, facts
 
 
 def test_the_facts_of_a_healthy_node() -> None:
@@ -73,12 +73,3 @@ def test_the_offset_of_a_clock(times: tuple[float, float, float, float], offset:
 )
 def test_versions_are_compared_as_numbers(text: str, expected: tuple[int, ...]) -> None:
     assert version(text) == expected
-
-
-def test_only_the_head_needs_the_port_at_which_ranks_meet() -> None:
-    asked = wanted()
-    assert (asked.ports_of("spark-01"), asked.ports_of("spark-02"), asked.ports_of("spark-03")) == (
-        (30000, 50000),
-        (30000,),
-        (),
-    )

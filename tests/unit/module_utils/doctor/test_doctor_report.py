@@ -69,14 +69,14 @@ def test_a_reason_is_a_sentence_with_its_next_step() -> None:
 
 def test_a_healthy_pair_takes_two_lines() -> None:
     assert render(pair(), wanted()).splitlines() == [
-        "36 of 36 checks passed on spark-01, spark-02.",
+        "37 of 37 checks passed on spark-01, spark-02.",
         "Bandwidth can't be seen, only measured: ansible-playbook probe_fabric.yml",
     ]
 
 
 def test_without_rdma_there_is_no_bandwidth_to_measure() -> None:
     assert render(pair(transport="socket"), wanted(transport="socket")).splitlines() == [
-        "30 of 30 checks passed on spark-01, spark-02."
+        "31 of 31 checks passed on spark-01, spark-02."
     ]
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import http.server
 import json
 import socket
+import ssl
 import threading
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils.edges._http import Api
+from ansible_collections.dgxspark.sglang.plugins.module_utils.server._certificate import fingerprint
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._gate import Answers
+from ansible_collections.dgxspark.sglang.tests.unit.certificates import pair
 
 INFO = {"model_path": "/models/tiny", "tp_size": 2, "version": "0.5.23", "api_key": "sk-1", "admin_api_key": "sk-2"}
 IDENTITY = {"model_path": "/models/tiny", "tp_size": 2, "version": "0.5.23"}
@@ -157,6 +161,51 @@ def test_the_questions_stop_at_the_first_without_a_good_answer(
 def test_a_stranger_s_answer_is_an_answer_and_no_traceback(serve: Serve, path: str, body: t.Any, error: str) -> None:
     answer = answers(serve(**{path: (200, body)}))
     assert (answer.completion_tokens, answer.error) == (None, error)
+
+
+@pytest.fixture
+def speak_tls(tmp_path: Path) -> t.Callable[[Server], str]:
+    """Return a function that makes a server speak TLS, and returns the fingerprint of its certificate."""
+
+    def wrap(server: Server) -> str:
+        made = pair(["a.example"])
+        (tmp_path / "tls.pem").write_text(made.key + made.certificate, encoding="utf-8")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "tls.pem", tmp_path / "tls.pem")
+        server.server.socket = context.wrap_socket(server.server.socket, server_side=True)
+        return fingerprint(made.certificate)
+
+    return wrap
+
+
+SpeakTls = t.Callable[[Server], str]
+
+
+def test_a_server_that_speaks_tls_is_asked_like_any_other_and_known_by_its_certificate(
+    serve: Serve, speak_tls: SpeakTls
+) -> None:
+    server = serve()
+    certificate = speak_tls(server)
+    found = Api("0.0.0.0", server.port, "sk-1", tls=True).answers("tiny")
+    assert found == Answers(200, ("tiny",), IDENTITY, 4, certificate=certificate)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/server_info", "/v1/completions"])
+def test_whoever_stops_half_way_has_shown_its_certificate(serve: Serve, speak_tls: SpeakTls, path: str) -> None:
+    server = serve(**{path: (500, None)})
+    certificate = speak_tls(server)
+    assert Api("", server.port, tls=True).answers("tiny").certificate == certificate
+
+
+def test_a_server_that_speaks_tls_does_not_answer_without(serve: Serve, speak_tls: SpeakTls) -> None:
+    server = serve()
+    speak_tls(server)
+    assert Api("", server.port).health() == 0
+
+
+def test_a_server_without_tls_has_no_certificate(serve: Serve) -> None:
+    api = Api("", serve().port, tls=True)
+    assert (api.health(), api.certificate()) == (0, "")
 
 
 def test_nobody_there_is_status_0() -> None:

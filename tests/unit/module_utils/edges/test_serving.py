@@ -23,6 +23,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils.server._container 
     Observed,
     build,
 )
+from ansible_collections.dgxspark.sglang.plugins.module_utils.server._secrets import tls_args
 from ansible_collections.dgxspark.sglang.tests.unit.builders import IMAGE_ID, observed, server_params
 
 KEY = "sk-inventory"
@@ -49,9 +50,11 @@ def api() -> t.Iterator[int]:
     server.server_close()
 
 
-def ours(folder: Path, port: int, rank: int = 0, **changes: t.Any) -> Observed:
-    params = server_params(model_path=str(folder), args={"port": port, "node_rank": rank})
+def ours(folder: Path, port: int, rank: int = 0, tls: bool = False, **changes: t.Any) -> Observed:
+    more = tls_args(refresh=True) if tls else {}
+    params = server_params(model_path=str(folder), args={"port": port, "node_rank": rank, **more})
     labels = {LABEL + "name": "sglang", LABEL + "port": str(port), LABEL + "rank": str(rank), LABEL + "model": "tiny"}
+    labels[LABEL + "tls"] = "true" if tls else ""
     return observed(build(params, IMAGE_ID, {}), labels=labels, **changes)
 
 
@@ -85,6 +88,24 @@ def test_the_api_is_asked_with_the_instance_s_own_key(
     known, error = _serving.look(str(state), [])
     assert (known.servers[0].names, known.servers[0].api, error) == (("tiny",), "answers", "")
     assert KEY not in repr(known)
+
+
+def test_an_api_that_speaks_tls_is_asked_that_way(
+    engine: types.SimpleNamespace, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int, str, bool]] = []
+
+    class Asked:
+        def __init__(self, *args: t.Any) -> None:
+            asked.append(args)  # type: ignore[arg-type]
+
+        def ask(self, path: str, timeout: float) -> tuple[int, t.Any]:
+            return 0, None
+
+    monkeypatch.setattr(_serving, "Api", Asked)
+    engine.servers = [ours(tmp_path, 30000, tls=True)]
+    assert _serving.look(str(state), [])[0].servers[0].tls
+    assert asked == [("", 30000, KEY, True)]
 
 
 def test_without_the_key_the_api_says_no(engine: types.SimpleNamespace, api: int, tmp_path: Path) -> None:

@@ -140,3 +140,19 @@ def test_the_script_does_nothing_when_somebody_else_was_faster(tmp_path: Path) -
     script = return_script([], str(journal), None, ("false",), [("touch", str(tmp_path / "note"))])
     assert subprocess.run(["/bin/sh", "-c", script], check=False).returncode == 0
     assert (journal.read_text(), (tmp_path / "note").exists()) == ("x", False)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        (None, "one", ("absent", "a secret")),
+        ("one", "two", ("a secret", "another secret")),
+        ("one", None, ("a secret", "absent")),
+    ],
+)
+def test_the_text_of_a_secret_is_not_in_the_difference(
+    before: str | None, after: str | None, shown: tuple[str, str]
+) -> None:
+    states = [text and {"content": text, "mode": "0600", "owner": "root", "group": "root"} for text in (before, after)]
+    found = difference(Change("file", "/s", *states, options={"secret": True}))
+    assert (found["before"], found["after"]) == (f"{shown[0]}\n", f"{shown[1]}\n")

@@ -135,10 +135,43 @@ def test_a_context_is_proposed_in_whole_1024s() -> None:
     assert "context_length: 653312;" in refusal(30.05, context_length=700000)[1]
 
 
-def test_the_other_servers_may_be_what_is_too_much() -> None:
-    what, hint = refusal(45, node(free=50, others=60 * GIB))
-    assert "68.4 GiB of 120.0 GiB are in use, 60.0 GiB by other servers" in what
-    assert hint == "this fits: the other servers on spark-01 stopped."
+@pytest.mark.parametrize(
+    ("others", "told", "hint"),
+    [
+        pytest.param({"chat": 60}, "chat 60.0 GiB", "this fits: instance chat stopped.", id="one"),
+        pytest.param(
+            {"chat": 60, "embed": 3},
+            "chat 60.0 GiB, embed 3.0 GiB",
+            "this fits: instance chat stopped.",
+            id="the one that is enough",
+        ),
+        pytest.param(
+            {"chat": 50, "code": 45},
+            "chat 50.0 GiB, code 45.0 GiB",
+            "this fits: instance chat or code stopped.",
+            id="either",
+        ),
+        pytest.param(
+            {"chat": 25, "code": 20},
+            "chat 25.0 GiB, code 20.0 GiB",
+            "this fits: instances chat and code stopped.",
+            id="only all of them",
+        ),
+    ],
+)
+def test_the_other_instances_may_be_what_is_too_much(others: dict[str, int], told: str, hint: str) -> None:
+    what, way = refusal(45, node(free=50, others={name: size * GIB for name, size in others.items()}))
+    assert f"68.4 GiB of 120.0 GiB are in use, by other instances: {told}" in what
+    assert way == hint
+
+
+def test_what_starts_before_is_taken_from_what_is_free_and_named() -> None:
+    found = verdict(30, node(reserved={"chat": 80 * GIB}), choices=Choices(elsewhere=("server_args: {x: 1}",)))
+    assert [row["what"] for row in found.memory["terms"]][1] == "instance chat, which starts before it"
+    assert sum(row["bytes"] for row in found.memory["terms"]) == pytest.approx(found.memory["left"], abs=8)
+    (problem,) = found.problems
+    assert "mem_fraction_static 0.5 of 20.0 GiB gives 10.0 GiB" in problem.what
+    assert problem.hint == "this fits: server_args: {x: 1}."
 
 
 def test_what_comes_back_from_the_replaced_server_is_told() -> None:
@@ -229,3 +262,15 @@ def test_without_weights_nothing_is_judged() -> None:
 
 def test_an_unknown_cache_has_no_line_of_its_own() -> None:
     assert len(verdict(30, config={}).lines) == 1
+
+
+def test_what_it_lacks_is_told_in_a_clause_and_the_ways_by_themselves() -> None:
+    found = verdict(60, context_length=4096)
+    assert found.why.startswith("a rank's weights need 60.0 GiB, and mem_fraction_static ")
+    assert found.why in found.problems[0].what
+    assert found.ways
+    assert [way for way in found.ways if way not in found.problems[0].hint] == []
+
+
+def test_what_fits_lacks_nothing() -> None:
+    assert (verdict(30).why, verdict(30).ways) == ("", ())

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dgxspark.sglang.plugins.module_utils.diagnosis._match import KILLED
 from ansible_collections.dgxspark.sglang.plugins.module_utils.nccl._outcome import late, outcome
 from ansible_collections.dgxspark.sglang.tests.unit.builders import observed
 
@@ -23,7 +24,7 @@ POINT = 'SWEEP {"collective": "all_reduce", "bytes": 8, "time_us": 20.0, "busbw"
         ("exited", 1, [BEGIN, "boom"], True, "The measurement ended with exit code 1."),
         ("exited", 1, [BEGIN, POINT, END], True, "The measurement ended with exit code 1."),
         ("exited", 0, [BEGIN, POINT], True, "The measurement ended with exit code 0."),
-        ("dead", 137, [BEGIN], True, "It was killed from outside (SIGKILL), without a word of its own."),
+        ("dead", 137, [BEGIN], True, KILLED.why),
     ],
 )
 def test_only_an_end_with_its_last_word_is_good(

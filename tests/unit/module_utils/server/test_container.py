@@ -9,7 +9,6 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.dgxspark.sglang.plugins.module_utils.server import _container
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._container import (
     ContainerSpec,
     Mount,
@@ -17,9 +16,8 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils.server._container 
     build,
     decide,
     diff,
-    secret_checksum,
-    secret_files,
 )
+from ansible_collections.dgxspark.sglang.plugins.module_utils.server._secrets import checksum, tls_args
 from ansible_collections.dgxspark.sglang.tests.unit.builders import IMAGE_ID, OTHER_ID, observed, server_params
 
 SECRETS = {"api_key": "sk-live-1234", "admin_api_key": "root-5678", "hf_token": "hf_very-secret"}
@@ -66,7 +64,7 @@ def test_a_spec_holds_everything_that_decides_how_a_rank_runs() -> None:
         cluster="alpha",
         rank=1,
         generation="aaaa0000aaaa",
-        secrets={name: secret_checksum(name, SECRETS[name]) for name in ("admin_api_key", "api_key", "hf_token")},
+        secrets={name: checksum(name, SECRETS[name]) for name in ("admin_api_key", "api_key", "hf_token")},
     )
 
 
@@ -151,28 +149,21 @@ def test_a_secret_is_never_in_the_spec(name: str) -> None:
     assert SECRETS[name] not in built.canonical() + " ".join(built.command) + json.dumps(dict(built.env))
 
 
-def test_a_checksum_depends_on_the_name_of_the_secret() -> None:
-    assert secret_checksum("api_key", "same") != secret_checksum("admin_api_key", "same")
+TLS_ARGS = {"port": 30000, **tls_args(refresh=True)}
 
 
-def test_a_checksum_stays_the_same_over_releases() -> None:
-    assert secret_checksum("api_key", "sk-live-1234") == "3bc9ce29058b5ec4"
+def test_a_certificate_that_is_read_again_is_no_part_of_the_spec() -> None:
+    first, renewed = (spec({"tls_pem": text}, args=TLS_ARGS) for text in ("first", "renewed"))
+    assert (first.secrets, first.canonical()) == ({}, renewed.canonical())
 
 
-@pytest.mark.parametrize(
-    ("secrets", "expected"),
-    [
-        pytest.param({}, {}, id="none"),
-        pytest.param({"hf_token": "hf_x"}, {"hf_token": "hf_x"}, id="token"),
-        pytest.param(
-            {"api_key": 'a"b: c', "admin_api_key": "root", "hf_token": "hf_x"},
-            {"config.yaml": 'admin-api-key: "root"\napi-key: "a\\"b: c"\n', "hf_token": "hf_x"},
-            id="keys in SGLang's spelling",
-        ),
-    ],
-)
-def test_secrets_reach_the_engine_in_files(secrets: dict[str, str], expected: dict[str, str]) -> None:
-    assert secret_files(secrets) == expected
+def test_where_it_is_not_read_again_another_certificate_is_another_server() -> None:
+    args = {"port": 30000, **tls_args(refresh=False)}
+    assert spec({"tls_pem": "first"}, args=args) != spec({"tls_pem": "renewed"}, args=args)
+
+
+def test_a_certificate_alone_needs_the_secret_folder() -> None:
+    assert Mount("/etc/dgxspark-sglang/sglang.secrets", "/run/sglang") in spec({"tls_pem": "x"}, args=TLS_ARGS).mounts
 
 
 WANTED = spec()
@@ -268,12 +259,9 @@ def test_what_a_result_shows_of_a_container() -> None:
         "model": "tiny",
         "image": "",
         "port": "",
+        "tls": "",
     }
 
 
 def test_a_container_of_somebody_else_is_not_ours() -> None:
     assert (observed().public()["ours"], observed().public()["digest"]) == (False, "")
-
-
-def test_the_secret_folder_is_the_instance_s() -> None:
-    assert _container.secret_dir("/etc/dgxspark-sglang", "ondemand") == "/etc/dgxspark-sglang/ondemand.secrets"

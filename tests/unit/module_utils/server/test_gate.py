@@ -24,6 +24,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils.server._gate impor
     judge_worker,
     root_cause,
     story,
+    suspect,
 )
 from ansible_collections.dgxspark.sglang.tests.unit.builders import IMAGE_ID, LOGS, OTHER_ID
 
@@ -68,15 +69,19 @@ def test_the_container_that_was_started_and_runs_is_no_failure() -> None:
         pytest.param(
             ENDED,
             ["torch.OutOfMemoryError: CUDA out of memory."],
-            "rank 1 ended (exit code 1). The GPU's share of the unified memory is too small for weights and KV cache.",
-            "lower context_length or max_running_requests, stop other instances, or use more nodes.",
+            "rank 1 ended (exit code 1). The GPU's share of the unified memory is too small for weights and KV cache."
+            " Everything on the node counts against the same 121 GiB, other servers and the desktop included.",
+            "lower context_length or max_running_requests, stop other instances, or use more nodes."
+            " See docs/troubleshooting.md#out-of-memory.",
             id="ended with a known word",
         ),
         pytest.param(
             replace(ENDED, exit_code=137, oom_killed=True),
             [],
-            "rank 1 was killed for lack of memory. The kernel killed it for lack of memory.",
-            "lower mem_fraction_static or context_length; stop what else runs on the node.",
+            "rank 1 was killed for lack of memory. The kernel killed it for lack of memory. GPU and system share one"
+            " memory: weights, KV cache, page cache and everybody else's processes add up.",
+            "lower mem_fraction_static or context_length; stop what else runs on the node."
+            " See docs/troubleshooting.md#oom-kill.",
             id="killed by the kernel",
         ),
         pytest.param(
@@ -114,6 +119,48 @@ def test_a_rank_that_is_not_the_one_we_started_and_left_running_has_failed(
 ) -> None:
     verdict = judge_container(EXPECTED, found, log)
     assert verdict == Verdict(FAILED, "container", reason, hint, tuple(log))
+
+
+def test_a_rank_that_ended_because_of_another_one_says_so() -> None:
+    verdict = judge_container(EXPECTED, ENDED, ["RuntimeError: Connection reset by peer"])
+    assert verdict is not None
+    assert (verdict.state, verdict.echo) == (FAILED, True)
+
+
+SPANS = "[2026-11-21 02:18:28 TP0] Custom allreduce is disabled because this process group spans across nodes."
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        pytest.param(
+            ["[2026-11-21 02:18:28] Load weight begin."],
+            Verdict(WAITING, "health", "503", evidence=("[2026-11-21 02:18:28] Load weight begin.",)),
+            id="nothing to suspect",
+        ),
+        pytest.param(
+            [SPANS],
+            Verdict(
+                WAITING,
+                "health",
+                "503. After NCCL had come up, the ranks waited for each other's messages and never got any. A rank"
+                " announced an address that the others can't reach (SGLANG_HOST_IP), or a firewall.",
+                "leave SGLANG_HOST_IP to site.yml (look in server_env), and open TCP between the rails."
+                " See docs/troubleshooting.md#no-meeting.",
+                (SPANS,),
+                True,
+            ),
+            id="the last line before silence",
+        ),
+    ],
+)
+def test_a_rank_that_waits_tells_what_its_last_words_would_mean(log: list[str], expected: Verdict) -> None:
+    assert suspect(Verdict(WAITING, "health", "503"), log) == expected
+
+
+@pytest.mark.parametrize("state", [PASSED, FAILED])
+def test_who_does_not_wait_is_not_suspected(state: str) -> None:
+    assert suspect(Verdict(state, "moe", "reason"), [SPANS]) == Verdict(state, "moe", "reason")
 
 
 @pytest.mark.parametrize(
@@ -182,6 +229,36 @@ def test_a_rank_that_is_not_the_one_we_started_and_left_running_has_failed(
 )
 def test_the_api_is_judged_step_by_step(answers: Answers, expected: Verdict) -> None:
     assert judge_answers(EXPECTED, answers) == expected
+
+
+CERTIFICATE, LOOK = "5d" * 32, "look for SSL in its log: docker logs sglang"
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        pytest.param(CERTIFICATE, Verdict(PASSED), id="the one that was given"),
+        pytest.param(
+            "ab" * 32,
+            Verdict(
+                WAITING,
+                "certificate",
+                "the API shows certificate abababababababab, needed is 5d5d5d5d5d5d5d5d (SHA-256)",
+                LOOK,
+            ),
+            id="the one before",
+        ),
+        pytest.param(
+            "",
+            Verdict(
+                WAITING, "certificate", "the API shows certificate none, needed is 5d5d5d5d5d5d5d5d (SHA-256)", LOOK
+            ),
+            id="none",
+        ),
+    ],
+)
+def test_a_renewed_certificate_has_to_be_shown(shown: str, expected: Verdict) -> None:
+    assert judge_answers(replace(EXPECTED, certificate=CERTIFICATE), replace(GOOD, certificate=shown)) == expected
 
 
 def test_any_version_will_do_when_none_is_expected() -> None:
@@ -312,6 +389,9 @@ def passed(rank: int) -> Report:
             1,
             id="Docker's zero time is no death",
         ),
+        pytest.param([failed(0, START, echo=True), failed(1, LATER)], 1, id="an echo is no cause, whatever the clocks"),
+        pytest.param([failed(0, START, echo=True), failed(1)], 1, id="an echo is no cause of a rank that runs"),
+        pytest.param([failed(0, LATER, echo=True), failed(1, START, echo=True)], 1, id="the first of two echoes"),
     ],
 )
 def test_the_cause_is_the_failure_that_came_first(reports: list[Report], rank: int) -> None:
@@ -365,7 +445,8 @@ def test_a_rank_that_still_waits_is_no_success() -> None:
     )
 
 
-def test_the_real_death_of_a_worker_is_told_as_the_cause_of_the_head_s() -> None:
+@pytest.mark.parametrize("head_ended", ["2026-11-21T02:19:30.9Z", "2026-11-21T02:19:20Z"], ids=["as it was", "skew"])
+def test_the_real_death_of_a_worker_is_told_as_the_cause_of_the_head_s(head_ended: str) -> None:
     """SGLang 0.5.23: the worker was killed; a second later the head ended with a broken connection."""
 
     def verdict(rank: int, name: str, finished_at: str) -> Report:
@@ -373,15 +454,20 @@ def test_the_real_death_of_a_worker_is_told_as_the_cause_of_the_head_s() -> None
         ended = replace(RUNNING, status="exited", exit_code=137, finished_at=finished_at)
         found = judge_container(replace(EXPECTED, rank=rank), ended, log)
         assert found is not None
-        return Report(f"spark-0{rank + 1}", rank, found.state, found.step, found.reason, found.hint, (), finished_at)
+        told = (found.state, found.step, found.reason, found.hint, (), finished_at, found.echo)
+        return Report(f"spark-0{rank + 1}", rank, *told)
 
-    head = verdict(0, "0.5.23-kill-loading-rank0", "2026-11-21T02:19:30.9Z")
+    head = verdict(0, "0.5.23-kill-loading-rank0", head_ended)
     worker = verdict(1, "0.5.23-kill-loading-rank1", "2026-11-21T02:19:29.6Z")
-    assert head.reason == "rank 0 ended (exit code 137). Another rank went away; this one can't go on without it."
+    assert head.reason == (
+        "rank 0 ended (exit code 137). Another rank went away; this one can't go on without it."
+        " A rank that ends takes the others along; its own log has the reason."
+    )
     assert story([head, worker], NAMES) == (
         False,
         "Gate failed at step 'container' on spark-02 (rank 1): rank 1 ended (exit code 137). It was killed from outside"
-        " (SIGKILL), without a word of its own.\n"
+        " (SIGKILL), without a word of its own. The kernel's out-of-memory killer, earlyoom, or a person with docker"
+        " kill.\n"
         "  Next step: look for the out-of-memory killer in `journalctl -k`, for earlyoom, and for people with docker"
-        " kill.",
+        " kill. See docs/troubleshooting.md#killed.",
     )

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
+from ansible_collections.dgxspark.sglang.plugins.module_utils.server._access import Access
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._placement import Node
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._plan import finish
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._request import Request, draft
@@ -66,13 +67,25 @@ def test_a_draft_names_what_has_to_be_looked_at() -> None:
     assert (drafted.image.name, drafted.model_path, drafted.ports, [node.name for node in drafted.placement.nodes]) == (
         "example/sglang:v0.5.23",
         "/srv/models/tiny/tiny-1b",
-        (30000, 50000),
+        {
+            "spark-01": {"server_port": 30000, "server_watch_port": 40000, "server_dist_port": 50000},
+            "spark-02": {"server_port": 30000, "server_watch_port": 40000},
+        },
         ["spark-01", "spark-02"],
     )
 
 
 def test_a_lone_rank_has_no_rendezvous_port() -> None:
-    assert draft(request(1)).ports == (30000,)
+    assert draft(request(1)).ports == {"spark-01": {"server_port": 30000}}
+
+
+def test_the_ports_of_another_instance_go_by_its_own_settings() -> None:
+    drafted = draft(request(2, prefix="server_instances.embed.", port=30001, watch_port=40001, dist_port=50001))
+    assert drafted.ports["spark-01"] == {
+        "server_instances.embed.port": 30001,
+        "server_instances.embed.watch_port": 40001,
+        "server_instances.embed.dist_port": 50001,
+    }
 
 
 def test_arguments_have_three_layers_and_the_inventory_wins() -> None:
@@ -139,14 +152,23 @@ def test_without_a_table_flags_pass_unchecked_with_a_warning() -> None:
         pytest.param(
             1,
             {"args": {"ssl_certfile": "/c.pem"}},
-            ("ssl_certfile is '/c.pem', and the gate can't ask such a server.", "leave it out."),
+            ("ssl_certfile is decided by the plan and can't be an argument.", "set server_tls_certificate."),
             id="TLS",
         ),
         pytest.param(
             1,
             {"args": {"ssl_keyfile": "/k.pem"}},
-            ("ssl_keyfile is '/k.pem', and the gate can't ask such a server.", "leave it out."),
+            ("ssl_keyfile is decided by the plan and can't be an argument.", "set server_tls_key."),
             id="TLS, its key",
+        ),
+        pytest.param(
+            1,
+            {"args": {"ssl_keyfile_password": "hush1234"}},
+            (
+                "ssl_keyfile_password is decided by the plan and can't be an argument.",
+                "set server_tls_key, without a passphrase.",
+            ),
+            id="TLS, a passphrase",
         ),
         pytest.param(
             1,
@@ -175,13 +197,13 @@ def test_without_a_table_flags_pass_unchecked_with_a_warning() -> None:
         pytest.param(
             1,
             {"port": 0},
-            ("server_port is 0, needed is a number from 1 to 65535.", "30000 and 50000 are the usual ones."),
+            ("server_port is 0, needed is a number from 1 to 65535.", "30000, 50000 and 40000 are the usual ones."),
             id="no port",
         ),
         pytest.param(
             1,
             {"dist_port": 65536},
-            ("server_dist_port is 65536, needed is a number from 1 to 65535.", "30000 and 50000 are the usual ones."),
+            ("server_dist_port is 65536, needed is a number from 1 to 65535.", "30000, 50000 and 40000 are the usual ones."),
             id="a port too high",
         ),
         pytest.param(
@@ -240,7 +262,7 @@ def test_a_request_that_cannot_work_is_refused(count: int, asked: dict[str, t.An
 
 @pytest.mark.parametrize(
     "args",
-    [{"grpc_mode": False}, {"ssl_certfile": None, "ssl_keyfile": None}, {"disaggregation_mode": "null"}],
+    [{"grpc_mode": False}, {"disaggregation_mode": "null"}],
     ids=str,
 )
 def test_a_flag_that_is_left_out_hides_nothing_from_the_gate(args: dict[str, t.Any]) -> None:
@@ -265,7 +287,7 @@ NEEDED = "at least 8 printable characters without blanks or line ends, not begin
 @pytest.mark.parametrize("name", ["api_key", "admin_api_key", "hf_token"])
 def test_a_secret_that_can_not_work_is_refused_without_showing_it(name: str, value: str) -> None:
     with pytest.raises(SparkError) as caught:
-        draft(request(1, secrets={name: value}))
+        draft(request(1, secrets={"api_key": "sk-live-1234", name: value}))
     what = f"server_{name} can't be used (its value is not shown), needed are {NEEDED}."
     assert shown(caught.value.problems) == [(what, "give another one.")]
     assert value.strip() not in repr(caught.value.as_result())
@@ -312,9 +334,8 @@ def test_an_unknown_image_and_a_missing_head_are_told_together() -> None:
 
 
 def test_an_admin_key_is_refused_where_sglang_has_none() -> None:
-    asked = request(
-        1, sglang=OLD, tables={OLD: table(OLD)}, secrets={"admin_api_key": "root-5678", "hf_token": "hf_1234567"}
-    )
+    secrets = {"api_key": "sk-live-1234", "admin_api_key": "root-5678", "hf_token": "hf_1234567"}
+    asked = request(1, sglang=OLD, tables={OLD: table(OLD)}, secrets=secrets)
     reasons = [what for what, hint in refusal(asked)]
     assert reasons == ["SGLang 0.5.4.post2 has no flag --admin-api-key (admin_api_key)."]
 
@@ -372,6 +393,7 @@ def test_the_plan_of_one_node() -> None:
                     "nnodes": 1,
                     "host": "0.0.0.0",
                     "port": 30000,
+                    "tls": False,
                     "served_model_name": "tiny",
                     "model_path": "/models/tiny-1b",
                     "tp_size": 1,
@@ -381,6 +403,7 @@ def test_the_plan_of_one_node() -> None:
                     "moe_files": [],
                     "limit": 430,
                 },
+                "keep": plan["ranks"]["spark-01"]["keep"],  # see test_keep.py
             }
         },
     }
@@ -648,6 +671,47 @@ def test_what_does_not_matter_keeps_the_generation(same: dict[str, t.Any]) -> No
 )
 def test_what_matters_to_one_rank_changes_the_generation_of_all(change: dict[str, t.Any]) -> None:
     assert generation(**change) != generation()
+
+
+SPEAKS_TLS = {"secrets": {"tls_pem": "-----BEGIN"}, "access": Access(keyless=True, names=("10.0.0.11",))}
+POLLS = "WATCHFILES_FORCE_POLLING"
+
+
+def test_with_a_certificate_rank_0_alone_speaks_tls() -> None:
+    plan = whole(2, **SPEAKS_TLS)
+    args = [{key for key in rank["server"]["args"] if "ssl" in key} for rank in plan["ranks"].values()]
+    assert args == [{"ssl_certfile", "ssl_keyfile", "enable_ssl_refresh"}, set()]
+    assert [rank["gate"]["tls"] for rank in plan["ranks"].values()] == [True, False]
+    assert [rank["server"]["env"].get(POLLS) for rank in plan["ranks"].values()] == ["true", None]
+    assert (plan["endpoint"], plan["warnings"]) == ("https://10.0.0.11:30000/v1", [])
+
+
+def test_a_renewed_certificate_is_the_same_generation_where_the_engine_reads_it_again() -> None:
+    plans = [whole(2, **{**SPEAKS_TLS, "secrets": {"tls_pem": text}}) for text in ("first", "renewed")]
+    assert plans[0] == plans[1]
+
+
+@pytest.mark.parametrize("change", [{"tables": {}}, {"args": {"enable_http2": True}}], ids=["no table", "HTTP/2"])
+def test_where_it_reads_it_once_a_renewed_certificate_is_another_generation(change: dict[str, t.Any]) -> None:
+    plans = [whole(1, **{**SPEAKS_TLS, **change, "secrets": {"tls_pem": text}}) for text in ("first", "renewed")]
+    assert plans[0]["generation"] != plans[1]["generation"]
+    (rank,) = plans[0]["ranks"].values()
+    assert ("enable_ssl_refresh" in rank["server"]["args"], rank["server"]["env"].get(POLLS)) == (False, None)
+
+
+def test_what_the_owner_of_a_certificate_should_know_is_part_of_the_plan() -> None:
+    access = Access(keyless=True, names=("a.example",), notes=("it ends soon.",))
+    assert whole(1, **{**SPEAKS_TLS, "access": access})["warnings"] == [
+        "it ends soon.",
+        "server_tls_certificate is for a.example: clients that ask https://10.0.0.11 will refuse it.",
+    ]
+
+
+def test_tls_for_a_version_without_it_is_refused_with_the_rest() -> None:
+    asked = request(1, **{**SPEAKS_TLS, "sglang": OLD, "tables": {OLD: table(OLD)}})
+    assert [what for what, hint in refusal(asked)] == [
+        "server_tls_certificate is set, and SGLang 0.5.4.post2 can't speak TLS; needed is 0.5.10 or newer."
+    ]
 
 
 def test_two_secrets_have_two_generations_and_are_in_no_plan() -> None:

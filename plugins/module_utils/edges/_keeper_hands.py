@@ -1,0 +1,94 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a keeper does, one action at a time, in a thread: Docker may take a minute to stop a container."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import typing as t
+
+from .._errors import SparkError
+from ..keeper._kept import Kept
+from ..keeper._types import START, STOP, Action
+from ..server._container import build, decide, refuse_foreign
+from ..server._secrets import secret_dir, secrets_of, used
+from ._docker import Docker
+from ._files import read_private
+from ._rank import act
+
+_CACHES = "/proc/sys/vm/drop_caches"
+
+
+class Hands(threading.Thread):
+    """Carries out actions. `busy`: from the moment one is given until it is over; `ended`: when that was.
+
+    `fault`: why the last one failed; `did`: what it did beyond starting or stopping.
+    """
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__(daemon=True)
+        self._kept, self._given = kept, threading.Event()
+        self._action: Action | None = None
+        self.busy, self.ended, self.fault, self.did = False, 0.0, "", ""
+
+    def give(self, action: Action) -> None:
+        self.busy, self.fault, self._action = True, "", action
+        self._given.set()
+
+    def run(self) -> None:
+        while True:
+            self._given.wait()
+            self._given.clear()
+            try:
+                if self._action:
+                    self._carry_out(self._action)
+            except SparkError as error:
+                self.fault = "; ".join(str(problem).replace("\n ", "") for problem in error.problems)
+            except OSError as error:
+                self.fault = str(error)
+            self.ended, self.busy = time.monotonic(), False
+
+    def _carry_out(self, action: Action) -> None:
+        engine, name = Docker(), self._kept.settings.instance
+        if action.kind == STOP:
+            engine.stop(name, action.number)
+        elif action.kind == START:
+            self._start(engine)
+
+    def _start(self, engine: Docker) -> None:
+        """Start the container as it is when it is the kept plan's; else make it anew from the plan."""
+        params, found = self._kept.server, engine.container(self._kept.settings.instance)
+        refuse_foreign(params["name"], found)
+        if found and found.running and found.generation == self._kept.settings.generation:
+            return
+        free_page_cache()
+        if found and found.generation == self._kept.settings.generation:
+            engine.start(params["name"])
+            return
+        secrets = used(params["args"], self._secrets())
+        wanted = build(params, engine.image_id(params["image_id"]), secrets)
+        if not wanted.image_id:
+            raise SparkError(f"Image {params['image']} is not on this node.", "run site.yml.")
+        self.did = "Its container was missing, or of another plan; it was made anew from the last good plan."
+        for step in decide("started", wanted, found):
+            act(engine, step, wanted, params)
+
+    def _secrets(self) -> t.Mapping[str, str]:
+        try:
+            return secrets_of(read_private(secret_dir(str(self._kept.server["state_dir"]), self._kept.server["name"])))
+        except ValueError as error:
+            raise SparkError("The secret files can't be read.", "run site.yml, which writes them again.") from error
+
+
+def free_page_cache() -> None:
+    """Give the page cache back: on GB10 it is memory of the GPU's that CUDA can't have. Where that is not allowed, the
+    start goes on without."""
+    with contextlib.suppress(OSError):
+        os.sync()
+        with open(_CACHES, "w", encoding="ascii") as file:
+            file.write("1")

@@ -1,0 +1,21 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One step of a keeper: from what it remembers and sees to what it does and says."""
+
+from __future__ import annotations
+
+from . import _head, _worker
+from ._common import noticed, turn
+from ._types import LEAVING, LOOKING, Memory, Seen, Settings, Turn
+
+
+def step(settings: Settings, memory: Memory, seen: Seen, now: float) -> Turn:
+    """Return what is remembered, done and said after a look. A keeper that has not seen its container yet waits."""
+    part = _worker if settings.rank else _head
+    if seen.leaving or memory.state == LEAVING:
+        return part.leave(settings, noticed(memory, seen.own), seen, now)
+    if memory.state == LOOKING:
+        return turn(memory, f"Waits for Docker. {seen.own.words}".rstrip())
+    return part.step(settings, noticed(memory, seen.own), seen, now)
