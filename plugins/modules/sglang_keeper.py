@@ -148,6 +148,7 @@ def perform(module: AnsibleModule, action: str, paths: list[str], texts: dict[st
         _units.systemctl(run, "daemon-reload")
     elif action == DISABLE:
         _units.hold(run, module.params["name"], DISABLE)
+        _units.forget(module.params["name"])
     elif action in ("enable", "forgo"):
         _units.systemctl(run, "enable" if action == "enable" else "disable", "--quiet", unit)
     else:

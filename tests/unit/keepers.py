@@ -47,6 +47,51 @@ def settings(rank: int, nnodes: int = 2, **changes: t.Any) -> Settings:
     return Settings(**{**given, **bounds, **changes})
 
 
+def last_good(**changes: t.Any) -> dict[str, t.Any]:
+    """Return a last good plan of rank 1 of two, as far as a keeper reads it."""
+    peers = [{"node": f"spark-0{rank + 1}", "rank": rank, "address": f"192.168.100.1{rank + 1}"} for rank in (0, 1)]
+    keep = {
+        "rank": 1,
+        "nnodes": 2,
+        "cluster": "alpha",
+        "peers": peers,
+        "watch_port": 40000,
+        "rails": ["rocep1s0f1"],
+        "rdma": True,
+        "gpus": "all",
+        "addresses": ["192.168.100.12"],
+        "start_limit": 430,
+        "stop_timeout": 60,
+        "patience": 120,
+        "restarts": 3,
+        "earlier": [],
+        "api": {"host": "0.0.0.0", "port": 30000, "tls": False},
+    }
+    server = {
+        "name": "sglang",
+        "image": "example/sglang:v0.5.23",
+        "image_id": "sha256:5a9d1c1f1a0b7f9c",
+        "model_path": "~spark/ai/models/tiny",
+        "cache_dir": "",
+        "state_dir": "/etc/dgxspark-sglang",
+        "mounts": [{"source": "~spark/x", "target": "/x"}],
+    }
+    gate = {
+        "name": "sglang",
+        "rank": 1,
+        "nnodes": 2,
+        "served_model_name": "tiny",
+        "model_path": "/models/tiny",
+        "tp_size": 2,
+        "sglang": "0.5.23",
+        "rails": ["rocep1s0f1"],
+        "moe_files": [],
+        "port": 30000,
+        "limit": 430,
+    }
+    return {"generation": GENERATION, "server": server, "gate": gate, "keep": {**keep, **changes}}
+
+
 @dataclass
 class Container:
     """The container of one rank. `group`: which meeting of all ranks its engine belongs to; `epoch`: what the keeper

@@ -178,10 +178,10 @@ def keep(state_dir: str, instance: str) -> int:
         os._exit(1)
 
     threading.excepthook = broken
-    with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
-        file.write("spark-keeper")  # as `ps` and `ss` show it
     try:
         kept, place = load(state_dir, instance), Place(instance)
+        with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
+            file.write("spark-keeper")  # as `ps` and `ss` show it
         with place.claim():
             keeper = Keeper(kept, place, lambda: load(state_dir, instance), say)
             signal.signal(signal.SIGTERM, keeper.leave)
@@ -198,4 +198,7 @@ def keep(state_dir: str, instance: str) -> int:
 def again() -> t.NoReturn:
     """Begin anew as the same process: systemd sees no end, and the engine none either."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # what is sent meanwhile waits until somebody listens
+    words = "Begins anew with another program or plan."
+    say(words)
+    notify(status(words))
     os.execv(sys.executable, sys.orig_argv)

@@ -15,11 +15,10 @@ import typing as t
 
 from .._errors import SparkError
 from ..keeper._kept import Kept, parse_kept
-from ..keeper._unit import WANTS, unit_of
+from ..keeper._unit import RUN, WANTS, told_files, unit_of
 from ..server._lock import parse_lock
 from ._files import replace, text_of
 
-RUN = "/run/dgxspark-sglang"
 # People who ask for the status hold the claim of a keeper for a moment.
 _CLAIMS, _CLAIM_PAUSE = 20, 0.1
 
@@ -41,9 +40,7 @@ class Place:
 
     def __init__(self, instance: str, folder: str = RUN) -> None:
         self._folder = folder
-        self._memory = f"{folder}/{instance}.epoch.json"
-        self._told = f"{folder}/{instance}.keeper.json"
-        self._claim = f"{folder}/{instance}.keeper"
+        self._memory, self._told, self._claim = told_files(instance, folder)
 
     @contextlib.contextmanager
     def claim(self) -> t.Iterator[None]:

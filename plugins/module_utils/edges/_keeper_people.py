@@ -118,7 +118,13 @@ def _status(kept: Kept) -> int:
         print(f"  container  {found.status if found else 'none'}")
     if settings.rank == 0:
         print(f"  /health    {_word(_api(kept).health())}")
-    return 0 if alive and told["state"] in (SERVING, RUNNING) else 1
+    return 0 if alive and serving(told) else 1
+
+
+def serving(told: t.Mapping[str, t.Any]) -> bool:
+    """Whether the keeper says that its rank is one of a cluster that serves: on a worker the head has to say so."""
+    heads = [peer["state"] for peer in told["peers"] if peer["rank"] == 0]
+    return bool(told["state"] == SERVING or (told["state"] == RUNNING and heads == [SERVING]))
 
 
 def _word(status: int) -> str:
@@ -160,4 +166,6 @@ def _logs(kept: Kept, follow: bool) -> int:
             *lines, rest = (rest + part).split(b"\n")
             for line in lines:
                 print(redact(line.decode(errors="replace"), key), flush=True)
+    if rest:
+        print(redact(rest.decode(errors="replace"), key))
     return 0

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -33,7 +34,8 @@ class Listener(threading.Thread):
             try:
                 self._serve()
             except OSError as error:
-                self.error = f"{self._place[0]} port {self._place[1]}: {error.strerror or error}"
+                told = os.strerror(error.errno) if error.errno else str(error)
+                self.error = f"{self._place[0]} port {self._place[1]}: {told}"
             time.sleep(_AGAIN)
 
     def _serve(self) -> None:

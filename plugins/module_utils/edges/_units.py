@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -13,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SparkError
-from ..keeper._unit import COMMAND, DISABLE, PROGRAM, TEMPLATE, UNIT_FOLDER, WANTS, instance_of, unit_of
+from ..keeper._unit import COMMAND, DISABLE, PROGRAM, TEMPLATE, UNIT_FOLDER, WANTS, instance_of, told_files, unit_of
 from ._files import replace, text_of
 from ._host import Run
 
@@ -67,6 +68,13 @@ def hold(run: Run, instance: str, action: str) -> None:
     systemctl(run, *words, unit_of(instance))
 
 
+def forget(instance: str) -> None:
+    """Remove what a keeper that has ended has left for people."""
+    for path in told_files(instance):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
 def kept(run: Run) -> list[str]:
     """Return the instances that are kept on this node: their keepers run, have failed, or start at boot."""
     if not installed():
@@ -89,7 +97,7 @@ def _digest(path: str) -> str:
     try:
         with open(path, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
-    except FileNotFoundError:
+    except OSError:
         return ""
 
 

@@ -13,9 +13,9 @@ from ._types import LEAVING, LOOKING, Memory, Seen, Settings, Turn
 
 def step(settings: Settings, memory: Memory, seen: Seen, now: float) -> Turn:
     """Return what is remembered, done and said after a look. A keeper that has not seen its container yet waits."""
-    part = _worker if settings.rank else _head
+    follow, leave = (_worker.step, _worker.leave) if settings.rank else (_head.step, _head.leave)
     if seen.leaving or memory.state == LEAVING:
-        return part.leave(settings, noticed(memory, seen.own), seen, now)
+        return leave(settings, noticed(memory, seen.own), seen, now)
     if memory.state == LOOKING:
-        return turn(memory, f"Waits for Docker. {seen.own.words}".rstrip())
-    return part.step(settings, noticed(memory, seen.own), seen, now)
+        return turn(memory, f"Looks for its container. {seen.own.words}".rstrip())
+    return follow(settings, noticed(memory, seen.own), seen, now)

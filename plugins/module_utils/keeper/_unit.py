@@ -14,6 +14,7 @@ _TOUCHING = ("stop", "remove", "rename", "start")
 PROGRAM = "/usr/local/lib/dgxspark-sglang/keeper.pyz"
 COMMAND = "/usr/local/bin/spark-serve"
 UNIT_FOLDER = "/etc/systemd/system"
+RUN = "/run/dgxspark-sglang"  # what is gone with the next boot
 WANTS = f"{UNIT_FOLDER}/multi-user.target.wants"  # what starts at boot
 TEMPLATE = "dgxspark-sglang@.service"
 # Apart from what sites and users add to Python: the program needs it and the system's Docker SDK.
@@ -64,6 +65,11 @@ def instance_of(unit: str) -> str:
     begin, end = TEMPLATE.split("@.")
     ours = unit.startswith(f"{begin}@") and unit.endswith(f".{end}")
     return unit.removeprefix(f"{begin}@").removesuffix(f".{end}") if ours else ""
+
+
+def told_files(instance: str, folder: str = RUN) -> tuple[str, str, str]:
+    """Return where a keeper keeps its memory, what it tells people, and the claim that it is there."""
+    return f"{folder}/{instance}.epoch.json", f"{folder}/{instance}.keeper.json", f"{folder}/{instance}.keeper"
 
 
 def unit_text(state_dir: str, gave_up: int) -> str:

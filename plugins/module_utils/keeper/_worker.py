@@ -94,10 +94,12 @@ def _up(settings: Settings, memory: Memory, wanted: Wish, seen: Seen, now: float
     if known and not memory.epoch and wanted.epoch and _proven(seen.told.get(0)):
         memory, event = replace(memory, epoch=wanted.epoch), "Belongs to what the head serves, without a restart."
     if known and (wanted.hold or (memory.epoch and memory.epoch == wanted.epoch)):
-        event = event or ("" if memory.state == RUNNING else "Its rank runs.")
-        return turn(moved(memory, RUNNING, now), f"Runs; {wanted.why}.", (), event, aloud=wanted.news)
+        event = event or ("" if memory.state == RUNNING else "Its rank is up.")
+        # What serves is the cluster: a rank that is up says no more than that until the head does.
+        words = f"{'Runs' if _proven(seen.told.get(0)) else 'Its rank is up'}; {wanted.why}."
+        return turn(moved(memory, RUNNING, now), words, (), event, aloud=wanted.news)
     if seen.busy or (wanted.hold and memory.state != ENDED):
-        return turn(memory, f"Runs; {wanted.why}.", (), event, aloud=False)
+        return turn(memory, f"Its rank is up; {wanted.why}.", (), event, aloud=False)
     if memory.state not in (STOPPING, ENDED):
         memory, event = moved(memory, STOPPING, now), event or f"Stops its rank: {wanted.why}."
     memory, actions = act(memory, seen, Action(STOP, SHORT_STOP), now)

@@ -80,12 +80,15 @@ class Module:
     def __init__(self, params: dict[str, t.Any], check_mode: bool) -> None:
         self.params, self.check_mode = params, check_mode
         self.warnings: list[str] = []
-        # The node's keepers: systemctl is only called where they are installed.
-        self.systemctl: list[list[str]] = []
+        # systemctl is only called where keepers are installed; there it says this of the one that is asked for.
+        self.keeper = ""
+        self.systemctl: list[str] = []
 
     def run_command(self, command: list[str]) -> tuple[int, str, str]:
-        self.systemctl.append(command)
-        return 0, "ActiveState=active\nUnitFileState=enabled\nStatusText=Serves.\n" if "show" in command else "", ""
+        if "show" in command:
+            return 0, self.keeper, ""
+        self.systemctl.append(" ".join(command))
+        return (1, "", "refused") if "refused" in self.keeper else (0, "", "")
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
@@ -426,3 +429,68 @@ def test_what_takes_long_is_told_by_what_it_was_for(converge: Converge, monkeypa
 
 def test_check_mode_takes_no_time(converge: Converge) -> None:
     assert converge(Engine(), check_mode=True)["seconds"] == {"stop": 0.0, "start": 0.0}
+
+
+KEPT = "ActiveState=active\nUnitFileState=enabled\nStatusText=Serves.\n"
+HELD = "ActiveState=inactive\nUnitFileState=enabled\n"
+HOLD, DISABLE = ("systemctl stop ", "systemctl disable --quiet --now ")
+UNIT = "dgxspark-sglang@sglang.service"
+
+
+@pytest.fixture
+def kept(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., tuple[Module, dict[str, t.Any]]]:
+    """Return a function that converges on a node whose keeper says this of itself."""
+    monkeypatch.setattr(sglang_server._units, "installed", lambda: True)
+    monkeypatch.setattr(sglang_server, "HAVE_DOCKER", True)
+
+    def run(engine: Engine, keeper: str, check: bool = False, **changes: t.Any) -> tuple[Module, dict[str, t.Any]]:
+        monkeypatch.setattr(sglang_server, "Docker", lambda: engine)
+        module = Module({**params, **changes}, check)
+        module.keeper = keeper
+        return module, sglang_server.converge(t.cast(t.Any, module))
+
+    return run
+
+
+Keep = t.Callable[..., tuple[Module, dict[str, t.Any]]]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_the_keeper_is_held_once_docker_has_taken_the_replacement(converge: Converge, kept: Keep, check: bool) -> None:
+    engine = running(converge)
+    module, result = kept(engine, KEPT, check, env={"A": "1"})
+    assert result["actions"] == ["create", "hold", "stop", "remove", "rename", "start"]
+    assert module.systemctl == ([] if check else [HOLD + UNIT])
+
+
+def test_a_keeper_that_was_held_already_is_left_alone(converge: Converge, kept: Keep) -> None:
+    module, result = kept(running(converge), HELD, state="restarted")
+    assert (result["actions"], module.systemctl) == (["stop", "start"], [])
+
+
+def test_what_runs_as_wanted_keeps_its_keeper(converge: Converge, kept: Keep) -> None:
+    module, result = kept(running(converge), KEPT)
+    assert (result["changed"], module.systemctl) == (False, [])
+
+
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+@pytest.mark.parametrize("keeper", [KEPT, HELD])
+def test_what_is_not_to_run_is_not_even_started_at_boot(
+    converge: Converge, kept: Keep, state: str, keeper: str
+) -> None:
+    module, result = kept(running(converge), keeper, state=state)
+    assert (result["actions"][0], module.systemctl) == ("disable", [DISABLE + UNIT])
+
+
+def test_a_keeper_without_a_container_is_no_reason_to_leave_it(kept: Keep) -> None:
+    module, result = kept(Engine(), KEPT, state="absent")
+    assert (result["changed"], result["actions"], module.systemctl) == (True, ["disable"], [DISABLE + UNIT])
+
+
+def test_a_keeper_that_can_not_be_held_stops_the_run_before_the_container_is_touched(
+    converge: Converge, kept: Keep
+) -> None:
+    engine = running(converge)
+    with pytest.raises(SparkError, match="systemctl stop") as caught:
+        kept(engine, KEPT + "refused=1\n", env={"A": "1"})
+    assert ([did[0] for did in engine.did], caught.value.facts["touched"]) == (["create"], True)

@@ -101,6 +101,18 @@ def test_the_log_begins_with_the_start(since: str, expected: list[str]) -> None:
     assert asked == [{"name": "sglang", "timestamps": True, "since": 1795226584, "until": 1795226644}]
 
 
+def test_last_words_are_asked_for_by_their_number() -> None:
+    """A server that has run for weeks has a log of gigabytes."""
+    asked: list[dict[str, t.Any]] = []
+
+    def logs(name: str, **options: t.Any) -> bytes:
+        asked.append(options)
+        return LOG.encode()
+
+    assert engine(logs=logs).tail("sglang", "2026-11-21T02:03:04.5Z", 25) == ["first", "shard 2"]
+    assert asked == [{"timestamps": True, "since": 1795226584, "tail": 25}]
+
+
 @pytest.mark.parametrize(
     ("image", "expected"),
     [

@@ -75,6 +75,22 @@ def test_the_owner_of_a_port_is_found_by_its_socket() -> None:
     assert owner["pid"] == os.getpid()
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "0::/system.slice/system-dgxspark\\x2dsglang.slice/dgxspark-sglang@sglang.service\n",
+            "dgxspark-sglang@sglang.service",
+        ),
+        ("0::/user.slice/user-1000.slice/session-3.scope\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_service_of_a_process_is_in_its_cgroup(monkeypatch: pytest.MonkeyPatch, text: str, expected: str) -> None:
+    monkeypatch.setattr(_host, "_read", lambda path: text)
+    assert _host.unit_of("1") == expected
+
+
 def test_a_port_that_nobody_listens_on_has_no_owner() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -258,6 +258,14 @@ def test_the_dist_port_of_the_head_must_be_free() -> None:
     ]
 
 
+def test_the_watch_port_may_be_that_of_our_own_keeper() -> None:
+    owner = {"pid": 7, "process": "spark-keeper", "container": "", "unit": "dgxspark-sglang@sglang.service"}
+    assert found({"ports": {"40000": owner}}) == []
+    assert found({"ports": {"40000": {**owner, "unit": "dgxspark-sglang@other.service"}}}) == [
+        ("spark-02: port 40000 is taken by spark-keeper (pid 7).", "stop it, or choose another server_watch_port.")
+    ]
+
+
 def test_a_lone_rank_needs_no_dist_port() -> None:
     assert found({"ports": {"50000": {"pid": 7, "process": "x", "container": ""}}}, count=1) == []
 

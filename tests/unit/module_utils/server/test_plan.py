@@ -203,7 +203,10 @@ def test_without_a_table_flags_pass_unchecked_with_a_warning() -> None:
         pytest.param(
             1,
             {"dist_port": 65536},
-            ("server_dist_port is 65536, needed is a number from 1 to 65535.", "30000, 50000 and 40000 are the usual ones."),
+            (
+                "server_dist_port is 65536, needed is a number from 1 to 65535.",
+                "30000, 50000 and 40000 are the usual ones.",
+            ),
             id="a port too high",
         ),
         pytest.param(

@@ -8,7 +8,7 @@ import datetime
 import typing as t
 
 import pytest
-from ansible_collections.dgxspark.sglang.plugins.module_utils.server._status import reasons, rows_of, table
+from ansible_collections.dgxspark.sglang.plugins.module_utils.server._status import keepers, reasons, rows_of, table
 from ansible_collections.dgxspark.sglang.tests.unit.builders import probe_result
 
 NOW = datetime.datetime(2026, 11, 21, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -108,3 +108,29 @@ def test_two_instances_have_a_row_each_by_name() -> None:
 
 def test_columns_are_aligned_and_lines_have_no_trailing_blanks() -> None:
     assert table([("alpha", "1"), ("b", "22")], ("NAME", "N")) == "NAME   N\nalpha  1\nb      22"
+
+
+KEEPER = {"active": True, "enabled": True, "state": "active", "words": "Serves."}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "spark-01 sglang: Serves."),
+        (
+            {"active": False, "state": "failed", "words": "Gave up."},
+            "spark-01 sglang: Gave up. (the keeper is failed)",
+        ),
+        (
+            {"active": False, "enabled": False, "state": "inactive", "words": ""},
+            "spark-01 sglang: the keeper has said nothing (the keeper is inactive) (does not start at boot)",
+        ),
+    ],
+    ids=["serves", "failed", "stopped"],
+)
+def test_what_a_keeper_says_is_shown(changes: dict[str, t.Any], expected: str) -> None:
+    assert keepers("spark-01", probe_result(keepers={"sglang": {**KEEPER, **changes}})) == [expected]
+
+
+def test_where_nothing_is_kept_nobody_says_anything() -> None:
+    assert keepers("spark-01", probe_result()) == keepers("spark-01", None) == []

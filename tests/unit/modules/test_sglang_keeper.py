@@ -1,0 +1,177 @@
+# Copyright (c) 2026 The dgxspark.sglang authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The keeper as a service: installed, held and removed, on a systemd that only remembers."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
+from ansible_collections.dgxspark.sglang.plugins.module_utils.edges import _units
+from ansible_collections.dgxspark.sglang.plugins.modules import sglang_keeper
+
+PROGRAM = b"a program"
+DIGEST = hashlib.sha256(PROGRAM).hexdigest()
+
+
+class Systemd:
+    """Units that are known, active or enabled; `refuses`: the word that fails."""
+
+    def __init__(self, wants: Path) -> None:
+        self.wants, self.active, self.failed = wants, set[str](), set[str]()
+        self.did: list[str] = []
+        self.refuses = ""
+
+    def run(self, command: list[str]) -> tuple[int, str, str]:
+        word, unit = command[1], command[-1]
+        if word == "show":
+            state = "active" if unit in self.active else "failed" if unit in self.failed else "inactive"
+            enabled = "enabled" if (self.wants / unit).exists() else "disabled"
+            return 0, f"ActiveState={state}\nUnitFileState={enabled}\nStatusText=It says = this.\n", ""
+        if word == "list-units":
+            known = [*(f"{unit} loaded active running x" for unit in sorted(self.active))]
+            known += [f"{unit} loaded failed failed x" for unit in sorted(self.failed)]
+            return 0, "".join(f"{line}\n" for line in known), ""
+        self.did.append(" ".join(command[1:]))
+        if self.refuses and self.refuses in self.did[-1]:
+            return 1, "", "Job failed."
+        if word == "start":
+            self.active.add(unit)
+        if word == "stop" or "--now" in command:
+            self.active.discard(unit)
+        if word == "enable":
+            (self.wants / unit).touch()
+        if word == "disable":
+            (self.wants / unit).unlink(missing_ok=True)
+        return 0, "", ""
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    """A node whose files of the keeper are in this test's folder."""
+    (tmp_path / "wants").mkdir()
+    for name, path in (("PROGRAM", "lib/keeper.pyz"), ("COMMAND", "bin/spark-serve"), ("UNIT_FILE", "unit@.service")):
+        monkeypatch.setattr(_units, name, str(tmp_path / path))
+        if hasattr(sglang_keeper, name):
+            monkeypatch.setattr(sglang_keeper, name, str(tmp_path / path))
+    monkeypatch.setattr(_units, "WANTS", str(tmp_path / "wants"))
+    monkeypatch.setattr(_units, "told_files", lambda name: (str(tmp_path / f"{name}.keeper.json"),))
+    (tmp_path / "program").write_bytes(PROGRAM)
+    return Systemd(tmp_path / "wants")
+
+
+class Module:
+    def __init__(self, systemd: Systemd, tmp_path: Path, check: bool, **params: t.Any) -> None:
+        self.check_mode, self.run_command = check, systemd.run
+        given = {"name": "sglang", "state": "present", "enabled": True, "state_dir": "/srv/state", "digest": DIGEST}
+        self.params = {**given, "source": str(tmp_path / "program"), **params}
+
+
+def converge(systemd: Systemd, tmp_path: Path, check: bool = False, **params: t.Any) -> dict[str, t.Any]:
+    return sglang_keeper.converge(t.cast(t.Any, Module(systemd, tmp_path, check, **params)))
+
+
+UNIT = "dgxspark-sglang@sglang.service"
+
+
+def test_a_keeper_is_installed_enabled_and_started(systemd: Systemd, tmp_path: Path) -> None:
+    result = converge(systemd, tmp_path)
+    assert (result["changed"], result["actions"]) == (True, ["install", "enable", "start"])
+    assert result["keeper"] == {"active": True, "enabled": True, "state": "active", "words": "It says = this."}
+    assert systemd.did == ["daemon-reload", f"enable --quiet {UNIT}", f"start {UNIT}"]
+    assert (tmp_path / "lib/keeper.pyz").read_bytes() == PROGRAM
+    modes = [
+        (tmp_path / path).stat().st_mode & 0o777 for path in ("lib/keeper.pyz", "bin/spark-serve", "unit@.service")
+    ]
+    assert modes == [0o755, 0o755, 0o644]
+    assert "/srv/state" in (tmp_path / "unit@.service").read_text(encoding="utf-8")
+
+
+def test_a_second_run_changes_nothing(systemd: Systemd, tmp_path: Path) -> None:
+    converge(systemd, tmp_path)
+    systemd.did.clear()
+    result = converge(systemd, tmp_path)
+    assert (result["changed"], result["actions"], systemd.did) == (False, [], [])
+
+
+def test_a_new_program_takes_over_without_a_restart(systemd: Systemd, tmp_path: Path) -> None:
+    converge(systemd, tmp_path)
+    systemd.did.clear()
+    (tmp_path / "program").write_bytes(b"new")
+    result = converge(systemd, tmp_path, digest=hashlib.sha256(b"new").hexdigest())
+    assert (result["actions"], systemd.did) == (["install", "reload"], ["daemon-reload", f"reload {UNIT}"])
+    assert (tmp_path / "lib/keeper.pyz").read_bytes() == b"new"
+
+
+def test_one_that_was_held_or_has_failed_is_started(systemd: Systemd, tmp_path: Path) -> None:
+    converge(systemd, tmp_path)
+    systemd.active.clear()
+    systemd.failed.add(UNIT)
+    assert converge(systemd, tmp_path)["actions"] == ["start"]
+
+
+def test_one_that_is_not_to_start_at_boot_runs_all_the_same(systemd: Systemd, tmp_path: Path) -> None:
+    assert converge(systemd, tmp_path, enabled=False)["actions"] == ["install", "start"]
+    converge(systemd, tmp_path)
+    assert converge(systemd, tmp_path, enabled=False)["actions"] == ["forgo"]
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_check_mode_tells_the_same_and_does_nothing(systemd: Systemd, tmp_path: Path, state: str) -> None:
+    if state == "absent":
+        converge(systemd, tmp_path)
+        systemd.did.clear()
+    before = sorted(tmp_path.rglob("*"))
+    told = converge(systemd, tmp_path, check=True, state=state, source=None)
+    assert (systemd.did, sorted(tmp_path.rglob("*"))) == ([], before)
+    done = converge(systemd, tmp_path, state=state)
+    assert (told["changed"], told["actions"], set(told)) == (done["changed"], done["actions"], set(done))
+
+
+def test_with_the_last_instance_everything_goes(systemd: Systemd, tmp_path: Path) -> None:
+    converge(systemd, tmp_path)
+    converge(systemd, tmp_path, name="ondemand", enabled=False)
+    (tmp_path / "sglang.keeper.json").touch()
+    assert converge(systemd, tmp_path, state="absent")["actions"] == ["disable"]
+    assert (tmp_path / "lib/keeper.pyz").exists()
+    result = converge(systemd, tmp_path, name="ondemand", state="absent")
+    assert (result["actions"], result["keeper"]["active"]) == (["disable", "remove"], False)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["program"]
+    assert not (tmp_path / "lib").exists()
+
+
+def test_a_failed_keeper_of_another_instance_needs_its_program(systemd: Systemd, tmp_path: Path) -> None:
+    converge(systemd, tmp_path)
+    systemd.failed.add("dgxspark-sglang@ondemand.service")
+    assert converge(systemd, tmp_path, state="absent")["actions"] == ["disable"]
+
+
+def test_where_nothing_was_kept_nothing_is_asked(systemd: Systemd, tmp_path: Path) -> None:
+    result = converge(systemd, tmp_path, state="absent")
+    assert (result["changed"], systemd.did, _units.kept(systemd.run)) == (False, [], [])
+
+
+def test_what_is_kept_is_known(systemd: Systemd, tmp_path: Path) -> None:
+    converge(systemd, tmp_path)
+    converge(systemd, tmp_path, name="ondemand", enabled=False)
+    systemd.active.clear()
+    assert _units.kept(systemd.run) == ["sglang"]
+
+
+def test_a_refusal_says_where_to_look(systemd: Systemd, tmp_path: Path) -> None:
+    systemd.refuses = "start"
+    with pytest.raises(SparkError) as caught:
+        converge(systemd, tmp_path)
+    assert caught.value.as_result()["reason"] == f"`systemctl start {UNIT}` failed: Job failed."
+    assert f"journalctl -u {UNIT}" in caught.value.as_result()["hint"]
+
+
+def test_a_full_disk_is_told(systemd: Systemd, tmp_path: Path) -> None:
+    (tmp_path / "lib").write_text("a file where a folder should be")
+    with pytest.raises(SparkError, match="The keeper can't be installed"):
+        converge(systemd, tmp_path)
