@@ -30,6 +30,11 @@ from ..plugin_utils._planner import Planner
 
 display = Display()
 
+# Variables that nobody reads any longer, and what took their place: an inventory may still have them.
+GONE = {
+    "server_restart_policy": "keepers start all ranks together; when, say server_autostart, server_restarts and"
+    " server_patience",
+}
 CONTAINER = ("cache_dir", "state_dir", "stop_timeout", "memory", "mounts")
 ARGUMENTS: dict[str, t.Any] = {
     "stage": {"type": "str", "choices": ["draft", "plan"], "default": "draft"},
@@ -99,7 +104,12 @@ class ActionModule(Planner):
             "nodes": [node.name for node in drafted.placement.nodes],
         }
         if args["stage"] == "draft":
-            return {"draft": wanted, "warnings": list(drafted.notes)}
+            gone = [
+                f"{name} has no effect any longer: {instead}."
+                for name, instead in GONE.items()
+                if name in self.task_vars
+            ]
+            return {"draft": wanted, "warnings": [*drafted.notes, *gone]}
         involved = {node.name for item in (*before, drafted) for node in item.placement.nodes}
         probes = {node: self._probe(node, beside=bool(before)) for node in involved}
         # In check mode an image that would be pulled is not there yet.

@@ -29,6 +29,10 @@ options:
     description: The same for one instance, and whatever else is said of it. It wins over the first.
     type: dict
     default: {}
+  prefix:
+    description: What the names of the variables begin with, where they are not those of the role server.
+    type: str
+    default: server_
 """
 
 EXAMPLES = r"""
@@ -66,7 +70,8 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         now = datetime.datetime.now(datetime.timezone.utc)
-        found = find(settings(terms[0], kwargs.get("own") or {}), variables or {}, self._loader, now)
+        said = settings(terms[0], kwargs.get("own") or {})
+        found = find(said, variables or {}, self._loader, now, kwargs.get("prefix", "server_"))
         if found.access.faults:
             raise AnsibleLookupError("\n".join(str(problem) for problem in found.access.faults))
         secrets = {name: found.secrets.get(name, "") for name in SECRETS}

@@ -110,10 +110,11 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
     stale = _units.differing(params["digest"], texts) if params["state"] == "present" else _units.there()
     unit = _units.look(module.run_command, params["name"])
     if params["state"] == "present":
-        actions = present(params["enabled"], stale, unit)
+        outdated = unit.active and _units.outdated(params["name"], params["digest"])
+        actions = present(params["enabled"], stale, unit, outdated)
     else:
         others = set(_units.kept(module.run_command)) - {params["name"]}
-        actions = absent(stale, unit, needed=bool(others))
+        actions = absent(stale, unit, needed=bool(others), left=_units.left(params["name"]))
     for action in () if module.check_mode else actions:
         perform(module, action, stale, texts)
     return {
@@ -123,18 +124,23 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
     }
 
 
-def present(enabled: bool, stale: list[str], unit: _units.Unit) -> list[str]:
-    """Return what leads to a keeper that runs. One that runs goes on as the new program, and its engine with it."""
+def present(enabled: bool, stale: list[str], unit: _units.Unit, outdated: bool) -> list[str]:
+    """Return what leads to a keeper that runs. One that runs goes on as the new program, and its engine with it.
+
+    `outdated`: it runs with another program, as after a run for another instance, or one that was interrupted.
+    """
     actions = ["install"] if stale else []
     actions += ["enable" if enabled else "forgo"] if enabled != unit.enabled else []
     if not unit.active:
         return [*actions, "start"]
-    return [*actions, "reload"] if PROGRAM in stale else actions
+    return [*actions, "reload"] if PROGRAM in stale or outdated else actions
 
 
-def absent(there: list[str], unit: _units.Unit, needed: bool) -> list[str]:
-    """Return what leads to no keeper. `there`: files of the keeper; `needed`: by another instance."""
-    actions = [DISABLE] if unit.active or unit.enabled else []
+def absent(there: list[str], unit: _units.Unit, needed: bool, left: bool) -> list[str]:
+    """Return what leads to no keeper. `there`: files of the keeper; `needed`: by another instance; `left`: whether it
+    left something for people."""
+    actions = [DISABLE] if unit.active or unit.enabled or unit.state == "failed" else []
+    actions += ["forget"] if left else []
     return [*actions, "remove"] if there and not needed else actions
 
 
@@ -148,6 +154,7 @@ def perform(module: AnsibleModule, action: str, paths: list[str], texts: dict[st
         _units.systemctl(run, "daemon-reload")
     elif action == DISABLE:
         _units.hold(run, module.params["name"], DISABLE)
+    elif action == "forget":
         _units.forget(module.params["name"])
     elif action in ("enable", "forgo"):
         _units.systemctl(run, "enable" if action == "enable" else "disable", "--quiet", unit)

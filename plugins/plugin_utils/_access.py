@@ -44,19 +44,23 @@ class Found:
 
 
 def find(
-    said: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any], loader: DataLoader, now: datetime.datetime
+    said: t.Mapping[str, t.Any],
+    variables: t.Mapping[str, t.Any],
+    loader: DataLoader,
+    now: datetime.datetime,
+    prefix: str = "server_",
 ) -> Found:
     """Return the secrets that `said` asks for. Raises nothing: faults are in the answer.
 
     `variables`: Ansible's own, which tell where the inventory is; relative paths count from its folder. A file that is
-    encrypted with a vault is read like any other file.
+    encrypted with a vault is read like any other file. `prefix`: what the variables' names begin with.
     """
     sources = [os.path.abspath(str(source)) for source in variables.get("ansible_inventory_sources") or ()]
     files = _Files(str(variables.get("inventory_dir") or ""), sources, loader)
     faults: list[Problem] = []
     secrets = {}
     for name in _IN_FILES:
-        secrets[name] = collect(faults, functools.partial(_value, name, said, files)) or ""
+        secrets[name] = collect(faults, functools.partial(_value, name, said, files, prefix)) or ""
     tls = collect(faults, functools.partial(_tls, said, files, now))
     if tls:
         secrets["tls_pem"] = tls.pem
@@ -105,12 +109,12 @@ def _is_inventory(path: str, source: str) -> bool:
     return os.path.isdir(source) and not skipped
 
 
-def _value(name: str, said: t.Mapping[str, t.Any], files: _Files) -> str:
+def _value(name: str, said: t.Mapping[str, t.Any], files: _Files, prefix: str) -> str:
     value, path = said.get(name) or "", said.get(f"{name}_file") or ""
     if value and path:
-        what = f"server_{name} and server_{name}_file are both set."
+        what = f"{prefix}{name} and {prefix}{name}_file are both set."
         raise SparkError(what, "leave one of them out.")
-    return files.read(f"server_{name}_file", str(path)) if path else str(value)
+    return files.read(f"{prefix}{name}_file", str(path)) if path else str(value)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import grp
+import hashlib
 import os
 import pwd
 import shutil
@@ -103,4 +104,13 @@ def text_of(path: str) -> str:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             return file.read()
     except FileNotFoundError:
+        return ""
+
+
+def digest_of(path: str) -> str:
+    """Return a file's SHA-256; empty when it can't be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
         return ""

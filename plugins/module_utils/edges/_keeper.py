@@ -24,6 +24,7 @@ from ..keeper._kept import Kept
 from ..keeper._step import step
 from ..keeper._told import answer, recall, remembered
 from ..keeper._types import EXIT, GAVE_UP, LOOKING, UNKNOWN, Memory, Own, Seen, Turn
+from ._files import digest_of
 from ._keeper_eyes import ContainerLook, HeadLook, HealthLook
 from ._keeper_files import Place, load
 from ._keeper_hands import Hands
@@ -59,6 +60,7 @@ class Keeper:
         self._memory = Memory(settings.generation, LOOKING, born=self._began, since=self._began)
         self._earlier = recall(place.memory())
         self._words, self._saved, self._shown = "Looks at its container.", "", ""
+        self._program = digest_of(sys.argv[0])
 
     def leave(self, *_signal: t.Any) -> None:
         """Stop the rank, then end."""
@@ -75,6 +77,7 @@ class Keeper:
         for thread in (self._listener, self._eyes, self._hands, self._health, self._head, *self._askers):
             if thread:
                 thread.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # from here on they reach this thread, and no other one
         checked = self._began
         while True:
             turn = self._step()
@@ -89,7 +92,7 @@ class Keeper:
                 notify("STOPPING=1", longer(self._kept.settings.stop_timeout + 60))
             if time.monotonic() - checked > _PLAN_EVERY:
                 self._again, checked = self._again or self._changed(), time.monotonic()
-            if self._again and not self._leaving and self._free():
+            if self._again and self._free() and self._deaf():
                 raise Reload
             self._wake.wait(_TICK)
             self._wake.clear()
@@ -131,7 +134,7 @@ class Keeper:
         if text != self._saved and self._memory.state != LOOKING:
             self._place.remember(text)
             self._saved = text
-        shown = json.dumps({**self._answer(), "peers": self._peers()}, indent=1) + "\n"
+        shown = json.dumps({**self._answer(), "peers": self._peers(), "program": self._program}, indent=1) + "\n"
         if shown != self._shown:
             self._place.tell(shown)
             self._shown = shown
@@ -164,6 +167,13 @@ class Keeper:
         """Whether no action is under way, or one has been for too long."""
         return not self._hands.busy or time.monotonic() - self._memory.tried > _RELOAD_WAIT
 
+    def _deaf(self) -> bool:
+        """Let signals wait for who takes over. Return whether none has come that this keeper has to follow itself."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        if self._leaving:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        return not self._leaving
+
 
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
@@ -184,10 +194,10 @@ def keep(state_dir: str, instance: str) -> int:
             file.write("spark-keeper")  # as `ps` and `ss` show it
         with place.claim():
             keeper = Keeper(kept, place, lambda: load(state_dir, instance), say)
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # what comes now waits until somebody listens
             signal.signal(signal.SIGTERM, keeper.leave)
             signal.signal(signal.SIGINT, keeper.leave)
             signal.signal(signal.SIGHUP, keeper.reload)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             return keeper.run()
     except SparkError as error:
         say(str(error))
@@ -197,7 +207,6 @@ def keep(state_dir: str, instance: str) -> int:
 
 def again() -> t.NoReturn:
     """Begin anew as the same process: systemd sees no end, and the engine none either."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # what is sent meanwhile waits until somebody listens
     words = "Begins anew with another program or plan."
     say(words)
     notify(status(words))

@@ -29,7 +29,7 @@ from ._http import Api
 
 _EVERY = 1.0  # seconds between two looks at the container
 _STALE = 15.0  # seconds after which a look no longer tells how things are: Docker hangs
-_STARTING_EVERY, _SERVING_EVERY = 2.0, 10.0  # seconds between two questions to the API
+_STARTING_EVERY, _SERVING_EVERY = 2.0, 15.0  # seconds between two questions to the API
 _SILENT = 15.0  # seconds without a word of the head after which a worker asks its API
 _TAIL = 25  # lines of last words
 _GPUS = "/proc/driver/nvidia/gpus"
@@ -97,7 +97,8 @@ class ContainerLook(threading.Thread):
             return "ended", False
         what = verdict.reason.removeprefix(f"rank {self._kept.settings.rank} ")
         hint = f" Next step: {verdict.hint}" if verdict.hint else ""
-        return redact(f"{what}{hint}"), verdict.echo
+        # Whoever asks this keeper is told these words.
+        return redact(f"{what}{hint}", own_secrets(self._kept).values()), verdict.echo
 
 
 def facts_of(kept: Kept) -> Facts:
@@ -131,12 +132,16 @@ def _has(address: str) -> bool:
     return False
 
 
+def own_secrets(kept: Kept) -> t.Mapping[str, str]:
+    """Return what the engine was given in secret; nothing when that can't be read."""
+    with contextlib.suppress(OSError, ValueError):
+        return secrets_of(read_private(secret_dir(str(kept.server["state_dir"]), kept.settings.instance)))
+    return {}
+
+
 def api_key(kept: Kept) -> str:
     """Return the key that the engine was given; empty when it has none."""
-    with contextlib.suppress(OSError, ValueError):
-        folder = secret_dir(str(kept.server["state_dir"]), kept.settings.instance)
-        return secrets_of(read_private(folder)).get("api_key", "")
-    return ""
+    return own_secrets(kept).get("api_key", "")
 
 
 class HealthLook(threading.Thread):

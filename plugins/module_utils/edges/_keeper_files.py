@@ -35,6 +35,10 @@ def load(state_dir: str, instance: str) -> Kept:
     return parse_kept(raw, instance, lambda path: os.path.expanduser(os.path.expandvars(path)))
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 class Place:
     """The files of one instance in /run: its keeper's memory, what it tells people, and the claim that it is there."""
 
@@ -47,7 +51,8 @@ class Place:
         """Be the only keeper of this instance. Raises SparkError when another one is, and for a folder that is full."""
         try:
             os.makedirs(self._folder, mode=0o755, exist_ok=True)
-            file = open(self._claim, "w", encoding="utf-8")  # noqa: SIM115, closed below
+            # For root alone: who can open it could lock it, and no keeper would start.
+            file = open(self._claim, "w", encoding="utf-8", opener=_private)  # noqa: SIM115, closed below
         except OSError as error:
             raise SparkError(f"{self._claim} can't be written: {error}.", "look at /run of the node.") from error
         with file:

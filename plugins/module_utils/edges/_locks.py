@@ -36,9 +36,10 @@ class LockFile:
         """Let nobody else read and write in between. Readers that only look need it not: files are replaced whole."""
         with self._permitted():
             os.makedirs(self._folder, mode=0o755, exist_ok=True)
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            # A file that nobody removes meanwhile, for root alone: who can open it could let everybody else wait.
+            descriptor = os.open(f"{self._folder}/.alone", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            # Of the folder, which nobody removes meanwhile; whoever dies has let go of it.
+            # Whoever dies has let go of it.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:

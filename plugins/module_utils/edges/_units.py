@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import json
 import os
 import shutil
 import typing as t
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from .._errors import SparkError
 from ..keeper._unit import COMMAND, DISABLE, PROGRAM, TEMPLATE, UNIT_FOLDER, WANTS, instance_of, told_files, unit_of
-from ._files import replace, text_of
+from ._files import digest_of, replace, text_of
 from ._host import Run
 
 UNIT_FILE = f"{UNIT_FOLDER}/{TEMPLATE}"
@@ -66,6 +66,21 @@ def hold(run: Run, instance: str, action: str) -> None:
     """
     words = ["disable", "--quiet", "--now"] if action == DISABLE else ["stop"]
     systemctl(run, *words, unit_of(instance))
+    if action == DISABLE:  # else one that gave up stays `failed`, even without its file; no other one knows the word
+        run(["systemctl", "reset-failed", unit_of(instance)])
+
+
+def outdated(instance: str, digest: str) -> bool:
+    """Whether the keeper that runs is another program than the one with this SHA-256."""
+    try:
+        return bool(json.loads(text_of(told_files(instance)[1]))["program"] != digest)
+    except (OSError, ValueError, TypeError, KeyError):
+        return True
+
+
+def left(instance: str) -> bool:
+    """Whether there is something that a keeper has left for people."""
+    return any(os.path.lexists(path) for path in told_files(instance))
 
 
 def forget(instance: str) -> None:
@@ -89,16 +104,7 @@ def differing(digest: str, texts: t.Mapping[str, str]) -> list[str]:
     """Return the files of the keeper that are not as they should be. `digest`: SHA-256 of its program; `texts`: path ->
     content of the others."""
     found = [path for path, text in texts.items() if not os.path.exists(path) or text_of(path) != text]
-    return found if _digest(PROGRAM) == digest else [PROGRAM, *found]
-
-
-def _digest(path: str) -> str:
-    """Return a file's SHA-256; empty when there is none."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
-    except OSError:
-        return ""
+    return found if digest_of(PROGRAM) == digest else [PROGRAM, *found]
 
 
 def install(paths: t.Iterable[str], source: str, texts: t.Mapping[str, str]) -> None:
@@ -107,6 +113,7 @@ def install(paths: t.Iterable[str], source: str, texts: t.Mapping[str, str]) -> 
         for path in paths:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
             if path == PROGRAM:
+                os.chmod(os.path.dirname(path), 0o755)  # whatever the umask of root is
                 _copy(source, path)
             else:
                 replace(path, texts[path], 0o755 if path == COMMAND else 0o644)

@@ -41,8 +41,10 @@ from ._types import (
 PAUSES = (10.0, 60.0, 300.0)
 # Who has served so long had no failed start.
 PROVEN = 600.0
-# A keeper that ends is heard by its workers before.
+# Before a keeper gives up for good its workers have heard why: each asks every two seconds.
 LINGER = 10.0
+# One that was asked to stop waits no longer than that for them to notice.
+FAREWELL = 5.0
 
 
 def step(settings: Settings, memory: Memory, seen: Seen, now: float) -> Turn:
@@ -180,9 +182,9 @@ def leave(settings: Settings, memory: Memory, seen: Seen, now: float) -> Turn:
         stop = Action(STOP, settings.stop_timeout)
         memory, actions = act(memory, seen, stop, now) if seen.own.runs else (memory, ())
         return turn(memory, f"Stops. {seen.fault}".rstrip(), actions, event, aloud=bool(seen.fault))
-    memory = replace(forgotten(memory), until=memory.until or now + LINGER)
-    heard = [told for peer in settings.others if (told := seen.told.get(peer.rank)) and now - told.heard < SHORT_STOP]
-    if any(told.epoch for told in heard) and now < memory.until:
+    memory = replace(forgotten(memory), until=memory.until or now + FAREWELL)
+    heard = [told for peer in settings.others if (told := seen.told.get(peer.rank)) and now - told.heard < FAREWELL]
+    if any(told.epoch and told.state in (RUNNING, STARTING, LEAVING) for told in heard) and now < memory.until:
         return turn(memory, "Stopped; tells the workers.", (), event, aloud=False)
     words = "Stopped." if not late else f"Docker did not stop it in time. {seen.fault or seen.own.words}".rstrip()
     return turn(memory, words, (Action(EXIT),), event)

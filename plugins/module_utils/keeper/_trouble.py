@@ -29,7 +29,7 @@ from ._types import (
 
 # A worker asks its head every two seconds, and makes its container anew in less than this.
 JOIN = 90.0
-# /health is asked every ten seconds, and may take 25.
+# /health is asked every fifteen seconds, and may take 25.
 FRESH = 45.0
 # A worker that is ready now has said so in one of its last answers.
 AWAKE = 10.0
@@ -58,7 +58,9 @@ def trouble(settings: Settings, memory: Memory, seen: Seen, now: float) -> Troub
     silent = now - max(health.at if asked else 0.0, memory.served, memory.born)
     if memory.state == SERVING and silent > settings.patience:
         return Trouble(f"/health has not answered with 200 for {duration(silent)}.")
-    if memory.state != SERVING and now - memory.begun > settings.start_limit:
+    # What is healthy serves, though the keeper of a worker may be missing to take it over.
+    serves = memory.state == ADOPTING and healthy(memory, seen, now)
+    if memory.state != SERVING and not serves and now - memory.begun > settings.start_limit:
         last = f" Last seen: {health.phase}." if health.phase else ""
         return Trouble(f"it did not serve within {duration(settings.start_limit)}.{last}")
     return None

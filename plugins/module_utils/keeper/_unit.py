@@ -26,7 +26,8 @@ _UNIT = """\
 Description=Rank of the SGLang server %i
 Documentation=https://github.com/dgxspark/sglang/tree/main/docs
 Wants=docker.service network-online.target
-After=docker.service network-online.target
+# Behind the other engines: of two that exclude each other, the one that starts waits for the other one's end.
+After=docker.service network-online.target vllm.service ollama.service
 Conflicts=vllm.service
 # It is started again however often it ends; it gives up by itself, with an exit status of its own.
 StartLimitIntervalSec=0

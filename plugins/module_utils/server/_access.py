@@ -53,7 +53,7 @@ def settings(shared: t.Mapping[str, t.Any], own: t.Mapping[str, t.Any]) -> dict[
 def problems_of(secrets: t.Mapping[str, str], access: Access, prefix: str = "server_") -> list[Problem]:
     """Return what is wrong with the secrets, whatever is served. `secrets`: option -> value of those that are set;
     `prefix`: what their variables' names begin with."""
-    needed = "at least 8 printable characters without blanks or line ends, not beginning with a hyphen"
+    needed = "at least 8 printable characters without blanks or line ends, not digits alone, no hyphen first"
     problems = [
         Problem(f"{prefix}{name} can't be used (its value is not shown), needed are {needed}.", "give another one.")
         for name, value in sorted(secrets.items())

@@ -15,6 +15,7 @@ from .._text import did_you_mean
 from ._access import SETTINGS, settings
 from ._catalogue import merge
 from ._schema import Types, check_keys
+from ._secrets import SECRETS
 
 _T = t.TypeVar("_T")
 
@@ -90,7 +91,7 @@ def parse_instances(main: str, given: t.Mapping[str, t.Any], raw: t.Mapping[str,
     written = {str(name): _written(entry) for name, entry in raw.items()}
     for name, entry in written.items():
         where = f"{VARIABLE}.{name}"
-        faults += _name_faults(VARIABLE, name) + check_keys(where, entry, KEYS, REQUIRED)
+        faults += _name_faults(VARIABLE, name) + check_keys(where, entry, KEYS, REQUIRED, SECRETS)
         faults += _choice_faults(where, entry) if isinstance(entry, t.Mapping) else []
     if faults:
         raise SparkError(faults)
@@ -135,7 +136,8 @@ def alone(cluster: str, instances: t.Sequence[Instance], name: str, model: str =
     known = {item.name: item for item in instances}
     if name and name not in known:
         near = did_you_mean(name, known)
-        hint = f"{near} Or add it to {VARIABLE}. Where only some clusters have it, add --limit."
+        hint = f"{near} Say which one with -e instance=NAME, or add it to {VARIABLE}; where only some clusters have it,"
+        hint += " add --limit."
         raise SparkError(f"Cluster {cluster} has no instance {name!r}.", hint)
     if name:
         found = known[name]
@@ -144,9 +146,9 @@ def alone(cluster: str, instances: t.Sequence[Instance], name: str, model: str =
     if len(serving) == 1:
         return serving[0]
     served = ", ".join(f"{item.name} ({item.model})" for item in instances)
-    many = f"{len(serving)} instances" if serving else "no instance"
+    many = f"{len(serving)} instances that serve" if serving else "no instance that serves"
     hint = f"say which one is to serve it: -e instance=NAME -e model={model}. There are {served}."
-    raise SparkError(f"Cluster {cluster} has {many} that serve {model!r}.", hint)
+    raise SparkError(f"Cluster {cluster} has {many} {model!r}.", hint)
 
 
 def of_instance(instance: Instance, step: t.Callable[[], _T]) -> _T:

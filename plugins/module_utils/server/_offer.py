@@ -177,9 +177,10 @@ def _short(text: str) -> str:
 
 
 def told(cluster: str, rows: t.Sequence[t.Mapping[str, t.Any]], remarks: t.Iterable[str]) -> str:
-    """Return the rows (as data) as a table for people, under a line that says how many fit."""
-    count = sum(row["fits"] == YES for row in rows)
-    lines = [f"{cluster}: {count} of {len(rows)} models fit", table(map(_cells, rows), _COLUMNS)]
+    """Return the rows (as data) as a table for people, under a line that says how many fit, as far as that is known."""
+    count = {fits: sum(row["fits"] == fits for row in rows) for fits in (YES, UNKNOWN)}
+    unknown = f"; of {count[UNKNOWN]} it is not known" if count[UNKNOWN] else ""
+    lines = [f"{cluster}: {count[YES]} of {len(rows)} models fit{unknown}", table(map(_cells, rows), _COLUMNS)]
     return "\n".join([*lines, *remarks])
 
 

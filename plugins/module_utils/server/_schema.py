@@ -24,18 +24,26 @@ MEASURED: dict[str, Types] = {
 
 
 def check_keys(
-    where: str, content: t.Any, schema: t.Mapping[str, Types], required: t.Iterable[str] = ()
+    where: str,
+    content: t.Any,
+    schema: t.Mapping[str, Types],
+    required: t.Iterable[str] = (),
+    secret: t.Container[str] = (),
 ) -> list[Problem]:
-    """Return what is wrong with the keys and types of one dictionary. A bool is no int; lists hold text."""
+    """Return what is wrong with the keys and types of one dictionary. A bool is no int; lists hold text.
+
+    The values of the keys in `secret` are not shown.
+    """
     if not isinstance(content, t.Mapping):
-        return [Problem(f"{where} is {type(content).__name__}, needed is a dictionary.")]
+        return [Problem(f"{where} is {_kind(content)}, needed is a dictionary.")]
     problems = unknown_keys(where, content, schema)
     problems += [Problem(f"{where} lacks {key!r}.") for key in required if key not in content]
     for key, value in content.items():
         kinds = schema.get(key, ())
         if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
             needed = " or ".join(kind.__name__ for kind in kinds)
-            problems.append(Problem(f"{where}.{key} is {value!r} ({type(value).__name__}), needed is {needed}."))
+            found = f"of type {_kind(value)}" if key in secret else f"{value!r} ({_kind(value)})"
+            problems.append(Problem(f"{where}.{key} is {found}, needed is {needed}."))
     return problems
 
 
@@ -62,7 +70,7 @@ def check_env(where: str, env: t.Mapping[str, t.Any]) -> list[Problem]:
     """Environment values are text: YAML's `true` or `1` would reach the engine in a spelling that nobody chose."""
     return [
         Problem(
-            f"{where}, environment variable {key} is {value!r} ({type(value).__name__}), needed is text.",
+            f"{where}, environment variable {key} is {value!r} ({_kind(value)}), needed is text.",
             "quote it in YAML.",
         )
         for key, value in env.items()
@@ -90,3 +98,9 @@ def without_nulls(content: t.Any, keep: t.Container[str] = ()) -> t.Any:
     if not isinstance(content, t.Mapping):
         return content
     return {key: value if key in keep else without_nulls(value) for key, value in content.items() if value is not None}
+
+
+def _kind(value: t.Any) -> str:
+    """Return the name of a value's type: of Ansible's own kinds of text and numbers that of the plain one."""
+    plain = (bool, int, float, str, list, dict)
+    return next((kind.__name__ for kind in plain if isinstance(value, kind)), type(value).__name__)

@@ -201,6 +201,12 @@ def test_a_run_with_a_part_of_the_cluster_is_refused(hosts: dict[str, t.Any], wh
     ]
 
 
+def test_a_variable_that_nobody_reads_any_longer_is_told() -> None:
+    assert action()._plan(options())["warnings"] == []
+    (told,) = action(server_restart_policy="no")._plan(options())["warnings"]
+    assert told.startswith("server_restart_policy has no effect any longer: keepers start all ranks together")
+
+
 def test_a_further_instance_is_drafted_in_its_turn() -> None:
     drafted = action()._plan(options(instance="code", instances=TEAM))["draft"]
     assert {key: drafted[key] for key in ("instance", "instances", "before", "nodes", "ports", "api_ports")} == {

@@ -49,3 +49,8 @@ def test_the_certificate_is_known_by_its_fingerprint(tmp_path: Path) -> None:
 def test_a_file_that_can_not_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AnsibleError, match=r"server_api_key_file can't be read: .*/none: No such file"):
         secrets({"api_key_file": f"{tmp_path}/none"})
+
+
+def test_another_role_names_its_own_variable(tmp_path: Path) -> None:
+    with pytest.raises(AnsibleError, match=r"vllm_api_key and vllm_api_key_file are both set"):
+        secrets({"api_key": "sk-live-1234", "api_key_file": "key"}, prefix="vllm_")

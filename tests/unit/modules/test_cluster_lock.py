@@ -53,7 +53,8 @@ def ask(tmp_path: Path, clock: SimpleNamespace) -> t.Callable[..., Result]:
 
 
 def files(tmp_path: Path) -> list[str]:
-    return sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    """Return the locks that there are."""
+    return sorted(path.name for path in tmp_path.rglob("*.lock"))
 
 
 def test_a_lock_is_taken(ask: t.Callable[..., Result], tmp_path: Path) -> None:

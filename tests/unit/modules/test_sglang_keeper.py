@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import typing as t
 from pathlib import Path
 
@@ -40,8 +42,13 @@ class Systemd:
         self.did.append(" ".join(command[1:]))
         if self.refuses and self.refuses in self.did[-1]:
             return 1, "", "Job failed."
+        if word == "reset-failed":
+            self.failed.discard(unit)
         if word == "start":
             self.active.add(unit)
+            self.tell(unit)
+        if word == "reload":
+            self.tell(unit)
         if word == "stop" or "--now" in command:
             self.active.discard(unit)
         if word == "enable":
@@ -49,6 +56,12 @@ class Systemd:
         if word == "disable":
             (self.wants / unit).unlink(missing_ok=True)
         return 0, "", ""
+
+    def tell(self, unit: str) -> None:
+        """What a keeper does when it begins."""
+        told = self.wants.parent / f"{unit.removeprefix('dgxspark-sglang@').removesuffix('.service')}.keeper.json"
+        program = self.wants.parent / "lib/keeper.pyz"
+        told.write_text(json.dumps({"program": hashlib.sha256(program.read_bytes()).hexdigest()}), encoding="utf-8")
 
 
 @pytest.fixture
@@ -60,7 +73,9 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
         if hasattr(sglang_keeper, name):
             monkeypatch.setattr(sglang_keeper, name, str(tmp_path / path))
     monkeypatch.setattr(_units, "WANTS", str(tmp_path / "wants"))
-    monkeypatch.setattr(_units, "told_files", lambda name: (str(tmp_path / f"{name}.keeper.json"),))
+    monkeypatch.setattr(
+        _units, "told_files", lambda name: (str(tmp_path / name), str(tmp_path / f"{name}.keeper.json"))
+    )
     (tmp_path / "program").write_bytes(PROGRAM)
     return Systemd(tmp_path / "wants")
 
@@ -108,6 +123,26 @@ def test_a_new_program_takes_over_without_a_restart(systemd: Systemd, tmp_path: 
     assert (tmp_path / "lib/keeper.pyz").read_bytes() == b"new"
 
 
+def test_the_keeper_of_another_instance_takes_the_new_program_at_its_own_turn(systemd: Systemd, tmp_path: Path) -> None:
+    """And so does one whose run was interrupted between the program and the reload."""
+    converge(systemd, tmp_path)
+    converge(systemd, tmp_path, name="ondemand")
+    (tmp_path / "program").write_bytes(b"new")
+    new = hashlib.sha256(b"new").hexdigest()
+    converge(systemd, tmp_path, digest=new)
+    assert converge(systemd, tmp_path, name="ondemand", digest=new)["actions"] == ["reload"]
+    assert converge(systemd, tmp_path, name="ondemand", digest=new)["actions"] == []
+
+
+def test_people_may_read_the_program_whatever_the_umask_of_root_is(systemd: Systemd, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        converge(systemd, tmp_path)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "lib").stat().st_mode & 0o777 == 0o755
+
+
 def test_one_that_was_held_or_has_failed_is_started(systemd: Systemd, tmp_path: Path) -> None:
     converge(systemd, tmp_path)
     systemd.active.clear()
@@ -136,11 +171,10 @@ def test_check_mode_tells_the_same_and_does_nothing(systemd: Systemd, tmp_path: 
 def test_with_the_last_instance_everything_goes(systemd: Systemd, tmp_path: Path) -> None:
     converge(systemd, tmp_path)
     converge(systemd, tmp_path, name="ondemand", enabled=False)
-    (tmp_path / "sglang.keeper.json").touch()
-    assert converge(systemd, tmp_path, state="absent")["actions"] == ["disable"]
+    assert converge(systemd, tmp_path, state="absent")["actions"] == ["disable", "forget"]
     assert (tmp_path / "lib/keeper.pyz").exists()
     result = converge(systemd, tmp_path, name="ondemand", state="absent")
-    assert (result["actions"], result["keeper"]["active"]) == (["disable", "remove"], False)
+    assert (result["actions"], result["keeper"]["active"]) == (["disable", "forget", "remove"], False)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["program"]
     assert not (tmp_path / "lib").exists()
 
@@ -148,7 +182,18 @@ def test_with_the_last_instance_everything_goes(systemd: Systemd, tmp_path: Path
 def test_a_failed_keeper_of_another_instance_needs_its_program(systemd: Systemd, tmp_path: Path) -> None:
     converge(systemd, tmp_path)
     systemd.failed.add("dgxspark-sglang@ondemand.service")
-    assert converge(systemd, tmp_path, state="absent")["actions"] == ["disable"]
+    assert converge(systemd, tmp_path, state="absent")["actions"] == ["disable", "forget"]
+    assert converge(systemd, tmp_path, name="ondemand", state="absent")["actions"] == ["disable", "remove"]
+    assert (systemd.failed, _units.there()) == (set(), [])
+
+
+def test_what_a_keeper_has_left_goes_with_it_though_a_run_has_stopped_it_before(
+    systemd: Systemd, tmp_path: Path
+) -> None:
+    converge(systemd, tmp_path)
+    _units.hold(systemd.run, "sglang", "disable")
+    assert converge(systemd, tmp_path, state="absent")["actions"] == ["forget", "remove"]
+    assert not (tmp_path / "sglang.keeper.json").exists()
 
 
 def test_where_nothing_was_kept_nothing_is_asked(systemd: Systemd, tmp_path: Path) -> None:

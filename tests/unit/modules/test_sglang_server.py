@@ -433,8 +433,11 @@ def test_check_mode_takes_no_time(converge: Converge) -> None:
 
 KEPT = "ActiveState=active\nUnitFileState=enabled\nStatusText=Serves.\n"
 HELD = "ActiveState=inactive\nUnitFileState=enabled\n"
-HOLD, DISABLE = ("systemctl stop ", "systemctl disable --quiet --now ")
 UNIT = "dgxspark-sglang@sglang.service"
+HOLD, DISABLE = (
+    [f"systemctl stop {UNIT}"],
+    [f"systemctl disable --quiet --now {UNIT}", f"systemctl reset-failed {UNIT}"],
+)
 
 
 @pytest.fixture
@@ -460,7 +463,7 @@ def test_the_keeper_is_held_once_docker_has_taken_the_replacement(converge: Conv
     engine = running(converge)
     module, result = kept(engine, KEPT, check, env={"A": "1"})
     assert result["actions"] == ["create", "hold", "stop", "remove", "rename", "start"]
-    assert module.systemctl == ([] if check else [HOLD + UNIT])
+    assert module.systemctl == ([] if check else HOLD)
 
 
 def test_a_keeper_that_was_held_already_is_left_alone(converge: Converge, kept: Keep) -> None:
@@ -479,12 +482,12 @@ def test_what_is_not_to_run_is_not_even_started_at_boot(
     converge: Converge, kept: Keep, state: str, keeper: str
 ) -> None:
     module, result = kept(running(converge), keeper, state=state)
-    assert (result["actions"][0], module.systemctl) == ("disable", [DISABLE + UNIT])
+    assert (result["actions"][0], module.systemctl) == ("disable", DISABLE)
 
 
 def test_a_keeper_without_a_container_is_no_reason_to_leave_it(kept: Keep) -> None:
     module, result = kept(Engine(), KEPT, state="absent")
-    assert (result["changed"], result["actions"], module.systemctl) == (True, ["disable"], [DISABLE + UNIT])
+    assert (result["changed"], result["actions"], module.systemctl) == (True, ["disable"], DISABLE)
 
 
 def test_a_keeper_that_can_not_be_held_stops_the_run_before_the_container_is_touched(

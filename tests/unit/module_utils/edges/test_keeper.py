@@ -282,6 +282,7 @@ def test_only_one_keeper_has_an_instance(tmp_path: Path, monkeypatch: pytest.Mon
     place = Place("sglang", str(tmp_path / "run"))
     assert place.alive() is False
     with place.claim():
+        assert (tmp_path / "run/sglang.keeper").stat().st_mode & 0o777 == 0o600
         assert place.alive() is True
         with pytest.raises(SparkError, match="Another keeper of this instance runs"), place.claim():
             pass
@@ -369,6 +370,16 @@ def test_last_words_tell_no_secret(engine: Engine, tmp_path: Path) -> None:
     engine.log_lines = ["ValueError: api_key='sk-very-secret' is wrong"]
     own = _keeper_eyes.ContainerLook(kept(tmp_path), lambda: "")._look(t.cast(t.Any, engine))[0]
     assert "very-secret" not in own.words
+
+
+def test_last_words_tell_no_key_of_this_engine_s_whatever_it_looks_like(engine: Engine, tmp_path: Path) -> None:
+    plan = kept(tmp_path)
+    (tmp_path / "state/sglang.secrets").mkdir(parents=True)
+    (tmp_path / "state/sglang.secrets/config.yaml").write_text('api-key: "plain words"\n')
+    engine.found = container(status="exited", exit_code=1, finished_at="2026-11-21T02:05:00Z")
+    engine.log_lines = ["RuntimeError: CUDA out of memory for plain words"]
+    own = _keeper_eyes.ContainerLook(plan, lambda: "")._look(t.cast(t.Any, engine))[0]
+    assert ("plain words" in own.words, "********" in own.words) == (False, True), own.words
 
 
 def test_a_docker_that_does_not_run_is_no_end(engine: Engine, tmp_path: Path) -> None:

@@ -114,3 +114,16 @@ def test_a_signal_that_comes_at_any_time_stops_the_rank(process: Process) -> Non
     process.process.send_signal(signal.SIGTERM)
     assert process.end()[0] == 0
     assert json.loads(process.record.read_text())["did"] == ["stop", 60]
+
+
+def test_no_other_thread_takes_a_signal_from_the_one_that_listens(process: Process) -> None:
+    """One that did would take it from the program that begins anew, too: it would be lost."""
+    process.until("READY=1")
+    blocked = {}
+    for task in Path(f"/proc/{process.process.pid}/task").iterdir():
+        found = dict(line.split(":", 1) for line in (task / "status").read_text(encoding="utf-8").splitlines())
+        mask = int(found["SigBlk"], 16)
+        blocked[int(task.name)] = {one for one in (1, 2, 15) if mask >> (one - 1) & 1}
+    assert len(blocked) > 1
+    assert blocked.pop(process.process.pid) == set()
+    assert all(mask == {1, 2, 15} for mask in blocked.values())

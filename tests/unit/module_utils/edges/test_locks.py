@@ -16,7 +16,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils.edges._locks impor
 
 def somebody_has(folder: Path) -> bool:
     """Whether a second one would have to wait."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder / ".alone", os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -36,6 +36,12 @@ def test_whoever_fails_has_let_go_of_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError), LockFile(str(tmp_path), "alpha").alone():
         raise ValueError
     assert not somebody_has(tmp_path)
+
+
+def test_only_root_could_let_others_wait(tmp_path: Path) -> None:
+    with LockFile(str(tmp_path), "alpha").alone():
+        pass
+    assert stat.S_IMODE((tmp_path / ".alone").stat().st_mode) == 0o600
 
 
 def test_the_folder_is_made(tmp_path: Path) -> None:

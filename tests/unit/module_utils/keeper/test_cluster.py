@@ -139,6 +139,28 @@ def test_what_a_run_has_started_is_taken_over_without_a_restart(nnodes: int) -> 
 
 
 @pytest.mark.parametrize("rank", [0, 1])
+def test_what_serves_runs_on_though_another_keeper_never_comes(rank: int) -> None:
+    """As after a run that was interrupted between the nodes, or failed on one of them."""
+    cluster = Cluster(2)
+    cluster.serve()
+    cluster.begin(rank)
+    cluster.run(5000)
+    assert (cluster.stops, cluster.starts, cluster.healthy) == ([], [], True)
+    cluster.begin(1 - rank)
+    cluster.until(lambda: cluster.state == SERVING)
+    assert (cluster.stops, cluster.starts) == ([], [])
+
+
+def test_what_never_becomes_healthy_is_not_waited_for_without_end() -> None:
+    cluster = Cluster(2)
+    cluster.serve()
+    cluster.machines[1].wedged = True
+    cluster.begin(0)
+    cluster.run(500)
+    assert [rank for _when, rank, _healthy in cluster.stops] == [0]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_keeper_takes_over_what_runs(rank: int) -> None:
     cluster = serving()
     for _time in range(3):

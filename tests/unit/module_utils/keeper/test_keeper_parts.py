@@ -179,6 +179,9 @@ def test_the_unit_runs_the_program_and_never_gives_up_for_systemd() -> None:
     assert "ExecStart=/usr/bin/python3 -I /usr/local/lib/dgxspark-sglang/keeper.pyz /srv/state keep %i\n" in text
     for line in ("Type=notify", "Restart=always", "RestartPreventExitStatus=3", "Conflicts=vllm.service"):
         assert f"\n{line}\n" in text
+    ordered = next(line for line in text.splitlines() if line.startswith("After="))
+    # Without an order systemd would start the engine while the other one still has the memory.
+    assert {"docker.service", "vllm.service", "ollama.service"} <= set(ordered.removeprefix("After=").split())
     assert "keeper.pyz /srv/state serve" in _unit.command_text("/srv/state")
 
 

@@ -340,3 +340,11 @@ def test_environment_values_must_be_text(value: t.Any) -> None:
 
 def test_text_is_a_fine_environment_value() -> None:
     assert _schema.check_env("server_env", {"NCCL_DEBUG": "INFO", "EMPTY": ""}) == []
+
+
+def test_ansibles_own_kind_of_text_is_called_text() -> None:
+    class Tagged(str):
+        pass
+
+    found = _schema.check_keys("x", {"port": Tagged("1")}, {"port": (int,)})
+    assert shown(found) == [("x.port is '1' (str), needed is int.", "")]

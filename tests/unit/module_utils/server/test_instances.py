@@ -147,6 +147,10 @@ FAULTS: dict[str, tuple[dict[str, t.Any], tuple[str, str]]] = {
         {"embed": embed(port="30001")},
         ("server_instances.embed.port is '30001' (str), needed is int.", ""),
     ),
+    "key as number": (
+        {"embed": embed(api_key=1234567890)},
+        ("server_instances.embed.api_key is of type int, needed is str.", ""),
+    ),
     "start": (
         {"embed": embed(start="ondemand")},
         (
@@ -275,16 +279,19 @@ def test_another_model_takes_the_place_of_its_own() -> None:
 
 def test_an_unknown_instance_is_refused_with_those_that_there_are() -> None:
     far, near = (refusal(lambda name=name: alone("alpha", parse(**TEAM), name)) for name in ("zzz", "cod"))  # type: ignore[misc]
-    more = "Or add it to server_instances. Where only some clusters have it, add --limit."
+    more = (
+        "Say which one with -e instance=NAME, or add it to server_instances; where only some clusters have it, add"
+        " --limit."
+    )
     assert far == [("Cluster alpha has no instance 'zzz'.", f"Known: code, embed, sglang, tail. {more}")]
     assert near == [("Cluster alpha has no instance 'cod'.", f"Did you mean code? {more}")]
 
 
-@pytest.mark.parametrize(("model", "many"), [("none", "no instance"), ("bge", "2 instances")])
+@pytest.mark.parametrize(("model", "many"), [("none", "no instance that serves"), ("bge", "2 instances that serve")])
 def test_a_model_that_not_exactly_one_instance_has_is_refused(model: str, many: str) -> None:
     assert refusal(lambda: alone("alpha", parse(**TEAM), "", model)) == [
         (
-            f"Cluster alpha has {many} that serve {model!r}.",
+            f"Cluster alpha has {many} {model!r}.",
             f"say which one is to serve it: -e instance=NAME -e model={model}. There are sglang (chat), embed (bge),"
             " code (coder), tail (bge).",
         )

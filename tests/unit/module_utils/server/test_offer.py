@@ -258,6 +258,11 @@ def test_the_table() -> None:
     ]
 
 
+def test_what_is_not_known_is_not_counted_as_no() -> None:
+    rows = [asdict(Row("a", fits=fits)) for fits in ("yes", "no", "unknown", "unknown")]
+    assert told("alpha", rows, []).splitlines()[0] == "alpha: 1 of 4 models fit; of 2 it is not known"
+
+
 @pytest.mark.parametrize(
     ("changes", "cell"),
     [

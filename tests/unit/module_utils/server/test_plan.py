@@ -272,7 +272,7 @@ def test_a_flag_that_is_left_out_hides_nothing_from_the_gate(args: dict[str, t.A
     assert draft(request(1, args=args)).placement.nnodes == 1
 
 
-NEEDED = "at least 8 printable characters without blanks or line ends, not beginning with a hyphen"
+NEEDED = "at least 8 printable characters without blanks or line ends, not digits alone, no hyphen first"
 
 
 @pytest.mark.parametrize(
