@@ -2,33 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One node alone, which was of a pair: keys that nobody can read, and the older engine."""
+"""One node alone, which was of a pair: the older engine, and a second server that comes and goes beside it."""
 
 from __future__ import annotations
 
 import base64
-import json
 
 import pytest
 
 from molecule.cluster import REPO, SINGLE
-
-KEY = "lab-key-4711-of-the-api"
-
-
-def test_a_key_is_asked_for_and_is_nowhere_to_be_read() -> None:
-    played = SINGLE.play("site.yml", "-vvv", "--diff", server_api_key=KEY)
-    assert played.code == 0
-    assert SINGLE.ask("/v1/models")[0] == 401
-    assert SINGLE.completion_tokens(KEY) > 0
-    # -vvv prints the extra variables that we gave on the command line: that one line is ours.
-    told = [line for line in played.output.splitlines() if KEY in line]
-    assert not told, told
-    assert KEY not in json.dumps(SINGLE.container("spark-01"))
-    assert KEY not in SINGLE.run("spark-01", "ps", "-eo", "args")
-    modes = SINGLE.run("spark-01", "find", "/etc/dgxspark-sglang", "-printf", "%m %u %y %f\\n").splitlines()
-    assert {"700 root d dgxspark-sglang", "600 root f config.yaml", "600 root f sglang.last_good.json"} <= set(modes)
-    assert KEY not in SINGLE.run("spark-01", "cat", "/etc/dgxspark-sglang/sglang.last_good.json")
 
 
 def test_the_older_engine_serves_too() -> None:
@@ -37,6 +19,23 @@ def test_the_older_engine_serves_too() -> None:
     status, info = SINGLE.ask("/get_server_info")
     assert (status, info["version"]) == (200, "0.5.4.post2")
     assert SINGLE.completion_tokens() > 0
+
+
+def test_a_second_server_comes_and_goes_and_the_first_does_not_notice() -> None:
+    before = SINGLE.starts()
+    second = {"model": "tiny-llama", "port": 30001, "start": "on-demand", "args": {"mem_fraction_static": 0.4}}
+    old = {"server_image": "lmsysorg/sglang:spark", "server_sglang": "0.5.4.post2"}
+    asked = {"instance": "ondemand", "server_instances": {"ondemand": second}, **old}
+    played = SINGLE.play("start.yml", **asked)
+    assert played.code == 0
+    assert played.said("serves at http://10.254.88.11:30001/v1")
+    assert SINGLE.ask("/v1/models", port=30001)[0] == 200
+    show = "systemctl is-active dgxspark-sglang@{0}; systemctl is-enabled dgxspark-sglang@{0}; true"
+    seen = {name: SINGLE.run("spark-01", "sh", "-c", show.format(name)).split() for name in ("sglang", "ondemand")}
+    assert seen == {"sglang": ["active", "enabled"], "ondemand": ["active", "disabled"]}
+    assert SINGLE.play("stop.yml", **asked).code == 0
+    assert SINGLE.container("spark-01", "ondemand")["State"]["Running"] is False
+    assert (SINGLE.starts(), SINGLE.completion_tokens() > 0) == (before, True)
 
 
 def test_an_image_with_another_engine_than_told_is_refused() -> None:

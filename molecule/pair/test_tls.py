@@ -73,8 +73,12 @@ def test_it_serves_whoever_has_the_key_and_nobody_can_read_one(files: Path) -> N
     assert played.said(f"serves at https://{SINGLE.head_address()}:30000/v1")
     assert (shown(), completion_tokens(files) > 0) == (renewed, True)
     private = (files / "tls.key").read_text(encoding="utf-8").splitlines()[1]
-    container = json.dumps(SINGLE.container("spark-01"))
-    assert [secret for secret in (KEY, ADMIN, private) if secret in played.output + container] == []
+    kept = "/etc/dgxspark-sglang/sglang.last_good.json"
+    shown_by_node = SINGLE.run("spark-01", "ps", "-eo", "args") + SINGLE.run("spark-01", "cat", kept)
+    readable = played.output + json.dumps(SINGLE.container("spark-01")) + shown_by_node
+    assert [secret for secret in (KEY, ADMIN, private) if secret in readable] == []
+    modes = SINGLE.run("spark-01", "find", "/etc/dgxspark-sglang", "-printf", "%m %u %y %f\\n").splitlines()
+    assert {"700 root d dgxspark-sglang", "600 root f config.yaml", "600 root f sglang.last_good.json"} <= set(modes)
 
 
 def test_again_is_no_change(files: Path) -> None:

@@ -133,7 +133,8 @@ def present(enabled: bool, stale: list[str], unit: _units.Unit, outdated: bool) 
     actions += ["enable" if enabled else "forgo"] if enabled != unit.enabled else []
     if not unit.active:
         return [*actions, "start"]
-    return [*actions, "reload"] if PROGRAM in stale or outdated else actions
+    # One that systemd is about to start begins with the new program anyway, and can't be told to reload.
+    return [*actions, "reload"] if unit.state == "active" and (PROGRAM in stale or outdated) else actions
 
 
 def absent(there: list[str], unit: _units.Unit, needed: bool, left: bool) -> list[str]:

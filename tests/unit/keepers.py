@@ -131,6 +131,7 @@ class Machine:
     until: float = 0.0
     fault: str = ""
     back: float = 0.0
+    stepped: float = 0.0
     log: list[tuple[float, str]] = field(default_factory=list)
     words: str = ""
 
@@ -297,7 +298,11 @@ class Cluster:
         return Own(UP if item.running else STOPPED, start, end, item.words)
 
     def _ask(self, machine: Machine) -> None:
+        """Each other keeper is asked every two seconds; one that was stopped itself first sees what it saw before."""
         for peer in machine.settings.others:
+            before = machine.told.get(peer.rank)
+            if before:
+                machine.told[peer.rank] = replace(before, missed=before.missed + 1)
             other = self.machines[peer.rank]
             reached = other.keeper and not other.frozen and other.power
             if reached and frozenset((machine.settings.rank, peer.rank)) not in self.cut and other.memory:
@@ -307,9 +312,10 @@ class Cluster:
                 )
 
     def _look(self, rank: int, machine: Machine, own: Own) -> Seen:
-        if int(self.now) % 2 == rank % 2:
+        thawed, machine.stepped = self.now - machine.stepped > 1, self.now
+        if int(self.now) % 2 == rank % 2 and not thawed:
             self._ask(machine)
-        if rank == 0 and own.status == UP:
+        if rank == 0 and own.status == UP and not thawed:
             at = self.now if self.healthy else (machine.health.at if machine.health.start == own.start else 0.0)
             machine.health = Health(own.start, at, passed=at > 0, phase="loading weights")
         self.tokens += 1

@@ -130,7 +130,7 @@ class Keeper:
 
     def _remember(self) -> None:
         """Write what has changed, before anything is done about it."""
-        text = remembered(replace(self._memory, said="", tried=0.0))
+        text = remembered(replace(self._memory, said="", tried=0.0, looked=0.0))
         if text != self._saved and self._memory.state != LOOKING:
             self._place.remember(text)
             self._saved = text

@@ -97,8 +97,7 @@ class ContainerLook(threading.Thread):
             return "ended", False
         what = verdict.reason.removeprefix(f"rank {self._kept.settings.rank} ")
         hint = f" Next step: {verdict.hint}" if verdict.hint else ""
-        # Whoever asks this keeper is told these words.
-        return redact(f"{what}{hint}", own_secrets(self._kept).values()), verdict.echo
+        return redact(f"{what}{hint}"), verdict.echo
 
 
 def facts_of(kept: Kept) -> Facts:
@@ -132,16 +131,12 @@ def _has(address: str) -> bool:
     return False
 
 
-def own_secrets(kept: Kept) -> t.Mapping[str, str]:
-    """Return what the engine was given in secret; nothing when that can't be read."""
-    with contextlib.suppress(OSError, ValueError):
-        return secrets_of(read_private(secret_dir(str(kept.server["state_dir"]), kept.settings.instance)))
-    return {}
-
-
 def api_key(kept: Kept) -> str:
     """Return the key that the engine was given; empty when it has none."""
-    return own_secrets(kept).get("api_key", "")
+    with contextlib.suppress(OSError, ValueError):
+        folder = secret_dir(str(kept.server["state_dir"]), kept.settings.instance)
+        return secrets_of(read_private(folder)).get("api_key", "")
+    return ""
 
 
 class HealthLook(threading.Thread):

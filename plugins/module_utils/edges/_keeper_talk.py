@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 import typing as t
+from dataclasses import replace
 
 from ..keeper._told import LONGEST, heard
 from ..keeper._types import Peer, Settings, Told
@@ -74,5 +75,6 @@ class Asker(threading.Thread):
     def run(self) -> None:
         while True:
             said = heard(self._settings, self.peer, ask(self.peer.address, self._port), time.monotonic())
-            self.told = said or self.told
+            missed = replace(self.told, missed=self.told.missed + 1) if self.told else None
+            self.told = said or missed
             time.sleep(_EVERY)

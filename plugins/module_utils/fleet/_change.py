@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a cluster has what is wanted of it already: it runs the plan, and the plan has passed the gate there."""
+"""Whether a cluster has what is wanted of it already: it runs the plan, which has passed the gate there and is kept."""
 
 from __future__ import annotations
 
@@ -45,4 +45,8 @@ def change(
         why = f"{', '.join(lost)} to be idle"
     elif len(good) < len(ranks):
         why = "has not passed the gate"
+    elif any(probes[node]["last_good"].get("keep") != rank["keep"] for node, rank in plan["ranks"].items()):
+        why = "other settings of its keepers"  # no part of the generation: nothing restarts for them
+    elif not all(probes[node]["keepers"].get(plan["instance"], {}).get("active") for node in ranks):
+        why = "nobody keeps it running"  # an interrupted run has stopped them
     return Change(now, wanted, why)

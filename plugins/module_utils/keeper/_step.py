@@ -6,13 +6,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import _head, _worker
 from ._common import noticed, turn
 from ._types import LEAVING, LOOKING, Memory, Seen, Settings, Turn
 
+# A step takes milliseconds and comes every second.
+GAP = 10.0
+
 
 def step(settings: Settings, memory: Memory, seen: Seen, now: float) -> Turn:
     """Return what is remembered, done and said after a look. A keeper that has not seen its container yet waits."""
+    if now - memory.looked > GAP:
+        # Whoever was stopped for a while, or got no processor, has heard nobody: their silence is its own.
+        memory = replace(memory, born=now)
+    memory = replace(memory, looked=now)
     follow, leave = (_worker.step, _worker.leave) if settings.rank else (_head.step, _head.leave)
     if seen.leaving or memory.state == LEAVING:
         return leave(settings, noticed(memory, seen.own), seen, now)

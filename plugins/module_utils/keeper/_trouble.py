@@ -56,11 +56,11 @@ def trouble(settings: Settings, memory: Memory, seen: Seen, now: float) -> Troub
         if found:
             return found
     silent = now - max(health.at if asked else 0.0, memory.served, memory.born)
-    if memory.state == SERVING and silent > settings.patience:
+    # What has been healthy serves, though the keeper of a worker may be missing to take it over.
+    serves = memory.state == SERVING or (memory.state == ADOPTING and asked and health.passed)
+    if serves and silent > settings.patience:
         return Trouble(f"/health has not answered with 200 for {duration(silent)}.")
-    # What is healthy serves, though the keeper of a worker may be missing to take it over.
-    serves = memory.state == ADOPTING and healthy(memory, seen, now)
-    if memory.state != SERVING and not serves and now - memory.begun > settings.start_limit:
+    if not serves and now - memory.begun > settings.start_limit:
         last = f" Last seen: {health.phase}." if health.phase else ""
         return Trouble(f"it did not serve within {duration(settings.start_limit)}.{last}")
     return None
@@ -92,7 +92,7 @@ def _worker(memory: Memory, peer: Peer, seen: Seen, now: float) -> Trouble | Non
 
 def lacks(memory: Memory, peer: Peer, told: Told | None, now: float) -> str:
     """Return what a worker lacks for a start; empty when it is ready."""
-    if told is None or now - told.heard > AWAKE:
+    if told is None or told.missed or now - told.heard > AWAKE:
         return f"{peer.node}: its keeper does not answer"
     if told.generation != memory.generation:
         return (

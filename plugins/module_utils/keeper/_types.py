@@ -102,7 +102,7 @@ class Fall:
 
 @dataclass(frozen=True)
 class Told:
-    """What the keeper of another rank last said of itself, and when it was heard."""
+    """What the keeper of another rank last said. `heard`: when; `missed`: how often it was asked in vain since."""
 
     rank: int
     generation: str
@@ -111,6 +111,7 @@ class Told:
     words: str
     fall: Fall = field(default_factory=Fall)
     heard: float = 0.0
+    missed: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class Memory:
     last: the epoch that ended last. fall: how this rank ended. cause: why the head's ranks had to end.
     since, begun, served, until, tried, born: when the state was reached, the epoch began, it served, a pause is over,
     an action was last asked for, and the keeper itself began. planned: the end was asked for, and is no failure.
-    said: what was last told to people.
+    said: what was last told to people. looked: when the last step was.
     """
 
     generation: str
@@ -175,6 +176,7 @@ class Memory:
     tried: float = 0.0
     born: float = 0.0
     said: str = ""
+    looked: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ FRESH: dict[str, t.Any] = {"model": "", "nodes": 0, "start_timeout": 0}
 OWN_ARGS = ("mem_fraction_static",)
 # It names a container (Docker: two characters at least), a systemd unit and files.
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}")
+# Containers of these names are those of the services beside the server (docs/beside.md).
+_TAKEN = ("vllm", "ollama", "open-webui")
 
 
 @dataclass(frozen=True)
@@ -175,11 +177,13 @@ def _over(given: t.Mapping[str, t.Any], own: t.Mapping[str, t.Any]) -> dict[str,
 
 
 def _name_faults(variable: str, name: str) -> list[Problem]:
-    if _NAME.fullmatch(name):
+    if _NAME.fullmatch(name) and name not in _TAKEN:
         return []
-    needed = "2 to 63 letters, digits, '_', '.' and '-', a letter or digit first"
+    needed = "needed are 2 to 63 letters, digits, '_', '.' and '-', a letter or digit first"
+    if name in _TAKEN:
+        needed = "which is that of a service beside the server"
     hint = "choose another name: a container, a unit of systemd and files have it."
-    return [Problem(f"{variable} has the name {name!r}, needed are {needed}.", hint)]
+    return [Problem(f"{variable} has the name {name!r}, {needed}.", hint)]
 
 
 def _choice_faults(where: str, entry: t.Mapping[str, t.Any]) -> list[Problem]:

@@ -15,10 +15,18 @@ from ansible_collections.dgxspark.sglang.plugins.filter.rollout_waves import rol
 
 PLANNED: dict[str, t.Any] = {
     "draft": {"image_source": ""},
-    "plan": {"generation": "new", "model": "tiny", "image": "sglang:2", "ranks": {"a": {}}, "idle": {}},
+    "plan": {
+        "instance": "sglang",
+        "generation": "new",
+        "model": "tiny",
+        "image": "sglang:2",
+        "ranks": {"a": {"keep": {}}},
+        "idle": {},
+    },
 }
 RUNNING = {"running": True, "generation": "new", "model": "tiny", "image": "sglang:2"}
-LOOKED = {"probe": {"container": RUNNING, "last_good": {"generation": "new"}}}
+KEPT = {"last_good": {"generation": "new", "keep": {}}, "keepers": {"sglang": {"active": True}}}
+LOOKED = {"probe": {"container": RUNNING, **KEPT}}
 CHANGE = {"now": "", "wanted": "tiny", "why": "nothing runs", "refused": ""}
 DRAFT = {"draft": {"model": "tiny", "instances": ["sglang"], "refused": []}}
 

@@ -25,7 +25,7 @@ class Systemd:
     """Units that are known, active or enabled; `refuses`: the word that fails."""
 
     def __init__(self, wants: Path) -> None:
-        self.wants, self.active, self.failed = wants, set[str](), set[str]()
+        self.wants, self.active, self.failed, self.restarting = wants, set[str](), set[str](), set[str]()
         self.did: list[str] = []
         self.refuses = ""
 
@@ -33,6 +33,7 @@ class Systemd:
         word, unit = command[1], command[-1]
         if word == "show":
             state = "active" if unit in self.active else "failed" if unit in self.failed else "inactive"
+            state = "activating" if unit in self.restarting else state
             enabled = "enabled" if (self.wants / unit).exists() else "disabled"
             return 0, f"ActiveState={state}\nUnitFileState={enabled}\nStatusText=It says = this.\n", ""
         if word == "list-units":
@@ -132,6 +133,13 @@ def test_the_keeper_of_another_instance_takes_the_new_program_at_its_own_turn(sy
     converge(systemd, tmp_path, digest=new)
     assert converge(systemd, tmp_path, name="ondemand", digest=new)["actions"] == ["reload"]
     assert converge(systemd, tmp_path, name="ondemand", digest=new)["actions"] == []
+
+
+def test_one_that_is_about_to_be_started_again_is_not_told_to_reload(systemd: Systemd, tmp_path: Path) -> None:
+    converge(systemd, tmp_path)
+    systemd.restarting.add(UNIT)
+    (tmp_path / "program").write_bytes(b"new")
+    assert converge(systemd, tmp_path, digest=hashlib.sha256(b"new").hexdigest())["actions"] == ["install"]
 
 
 def test_people_may_read_the_program_whatever_the_umask_of_root_is(systemd: Systemd, tmp_path: Path) -> None:

@@ -372,16 +372,6 @@ def test_last_words_tell_no_secret(engine: Engine, tmp_path: Path) -> None:
     assert "very-secret" not in own.words
 
 
-def test_last_words_tell_no_key_of_this_engine_s_whatever_it_looks_like(engine: Engine, tmp_path: Path) -> None:
-    plan = kept(tmp_path)
-    (tmp_path / "state/sglang.secrets").mkdir(parents=True)
-    (tmp_path / "state/sglang.secrets/config.yaml").write_text('api-key: "plain words"\n')
-    engine.found = container(status="exited", exit_code=1, finished_at="2026-11-21T02:05:00Z")
-    engine.log_lines = ["RuntimeError: CUDA out of memory for plain words"]
-    own = _keeper_eyes.ContainerLook(plan, lambda: "")._look(t.cast(t.Any, engine))[0]
-    assert ("plain words" in own.words, "********" in own.words) == (False, True), own.words
-
-
 def test_a_docker_that_does_not_run_is_no_end(engine: Engine, tmp_path: Path) -> None:
     engine.refuses = "everything"
     look = _keeper_eyes.ContainerLook(kept(tmp_path), lambda: "")

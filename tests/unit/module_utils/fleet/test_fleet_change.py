@@ -11,21 +11,23 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils.fleet._change impo
 from ansible_collections.dgxspark.sglang.plugins.module_utils.fleet._waves import Change
 
 PLAN: dict[str, t.Any] = {
+    "instance": "sglang",
     "generation": "new",
     "model": "tiny",
     "image": "sglang:2",
-    "ranks": {"a": {}, "b": {}},
+    "ranks": {"a": {"keep": {"patience": 120}}, "b": {"keep": {"patience": 120}}},
     "idle": {"c": {}},
 }
-GOOD = {"generation": "new", "nnodes": 2}
+GOOD = {"generation": "new", "nnodes": 2, "keep": {"patience": 120}}
 
 
-def probe(good: t.Mapping[str, t.Any] = GOOD, **container: t.Any) -> dict[str, t.Any]:
+def probe(good: t.Mapping[str, t.Any] = GOOD, kept: bool = True, **container: t.Any) -> dict[str, t.Any]:
     usual = {"running": True, "generation": "new", "model": "tiny", "image": "sglang:2"}
-    return {"container": {**usual, **container}, "last_good": good}
+    keepers = {"sglang": {"active": kept}}
+    return {"container": {**usual, **container}, "last_good": good, "keepers": keepers}
 
 
-NONE: dict[str, t.Any] = {"container": {}, "last_good": {}}
+NONE: dict[str, t.Any] = {"container": {}, "last_good": {}, "keepers": {}}
 WELL = {"a": probe(), "b": probe(), "c": NONE}
 
 
@@ -59,6 +61,21 @@ WELL = {"a": probe(), "b": probe(), "c": NONE}
             [],
             Change("tiny", "tiny", "has not passed the gate"),
             id="another plan was accepted",
+        ),
+        pytest.param(
+            {"b": probe(good={**GOOD, "keep": {"patience": 60}})},
+            [],
+            Change("tiny", "tiny", "other settings of its keepers"),
+            id="patience",
+        ),
+        pytest.param(
+            {"b": probe(kept=False)}, [], Change("tiny", "tiny", "nobody keeps it running"), id="an interrupted run"
+        ),
+        pytest.param(
+            {"a": {**probe(), "keepers": {"code": {"active": True}}}},
+            [],
+            Change("tiny", "tiny", "nobody keeps it running"),
+            id="another instance is kept",
         ),
     ],
 )

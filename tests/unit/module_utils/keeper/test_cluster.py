@@ -151,6 +151,18 @@ def test_what_serves_runs_on_though_another_keeper_never_comes(rank: int) -> Non
     assert (cluster.stops, cluster.starts) == ([], [])
 
 
+def test_what_is_not_taken_over_yet_is_watched_with_the_same_patience() -> None:
+    cluster = Cluster(2)
+    cluster.serve()
+    cluster.begin(0)
+    cluster.run(1000)
+    cluster.machines[1].wedged = True
+    cluster.run(100)
+    assert cluster.stops == []
+    cluster.run(30)
+    assert [rank for _when, rank, _healthy in cluster.stops] == [0]
+
+
 def test_what_never_becomes_healthy_is_not_waited_for_without_end() -> None:
     cluster = Cluster(2)
     cluster.serve()
@@ -187,6 +199,18 @@ def test_a_keeper_that_hangs_stops_nothing_that_serves(rank: int) -> None:
     cluster.run(60)
     assert (cluster.stops, cluster.starts, cluster.state) == ([], [], SERVING)
     assert (rank == 0) or ("Serves; no word from the keeper of spark-02." in cluster.lines())
+
+
+def test_no_start_begins_without_a_worker_that_has_just_gone() -> None:
+    cluster = Cluster(2)
+    cluster.machines[0].unmet = ("no GPU",)
+    cluster.until(lambda: "its keeper" not in cluster.machines[0].words and cluster.now > 1005)
+    cluster.machines[1].leaving = True
+    cluster.until(lambda: cluster.machines[1].exited == 0)
+    cluster.run(2)
+    cluster.machines[0].unmet = ()
+    cluster.run(100)
+    assert cluster.starts == []
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -161,6 +161,10 @@ FAULTS: dict[str, tuple[dict[str, t.Any], tuple[str, str]]] = {
     "one letter": ({"e": embed()}, (f"server_instances has the name 'e', {NAME}", OTHER_NAME)),
     "blank": ({"my chat": embed()}, (f"server_instances has the name 'my chat', {NAME}", OTHER_NAME)),
     "hyphen first": ({"-x": embed()}, (f"server_instances has the name '-x', {NAME}", OTHER_NAME)),
+    "a service's": (
+        {"vllm": embed()},
+        ("server_instances has the name 'vllm', which is that of a service beside the server.", OTHER_NAME),
+    ),
     "slash": ({"a/b": embed()}, (f"server_instances has the name 'a/b', {NAME}", OTHER_NAME)),
     "at": ({"a@b": embed()}, (f"server_instances has the name 'a@b', {NAME}", OTHER_NAME)),
     "long": ({"x" * 64: embed()}, (f"server_instances has the name '{'x' * 64}', {NAME}", OTHER_NAME)),
