@@ -67,7 +67,7 @@ def registry_down(scene: Scene) -> None:
     scene.repair()
 
 
-@fault("image", REFUSED, "the same image", "image_pull=always", quick=True)
+@fault("image", REFUSED, "the same image", "image_pull=always")
 def tag_moved_on_one_node(scene: Scene) -> None:
     """On the worker, the tag of the image stands for another image than on the head."""
     image, kept = "lmsysorg/sglang:v0.5.23", "kept-by-the-fault:1"

@@ -24,9 +24,11 @@ from ._types import (
     START,
     STARTING,
     STOP,
+    STOPPED,
     STOPPING,
     TOGETHER,
     UNKNOWN,
+    UP,
     WAITING,
     Action,
     Fall,
@@ -158,7 +160,10 @@ def _wait(settings: Settings, memory: Memory, seen: Seen, now: float, event: str
     memory = moved(memory, WAITING, now)
     needed = [f"{settings.node}: {what}" for what in seen.unmet]
     needed += [what for peer in settings.others if (what := lacks(memory, peer, seen.told.get(peer.rank), now))]
-    needed += [f"the cluster is locked by {seen.lock}"] if seen.lock else []
+    # A run that works on the server holds its keeper; what is made anew here could be what a run has just taken away.
+    # A rank that died while a run is at other work is started again: the lock of a dead run lasts for hours.
+    anew = seen.own.status not in (STOPPED, UP)
+    needed += [f"the cluster is locked by {seen.lock}"] if seen.lock and anew else []
     if needed or seen.busy or seen.own.status == UNKNOWN:
         words = f"Waits until every rank can start. {'; '.join(needed)}".rstrip()
         return turn(memory, words, event=event, aloud=bool(needed))

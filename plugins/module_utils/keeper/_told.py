@@ -41,7 +41,7 @@ def heard(settings: Settings, peer: Peer, text: str, now: float) -> Told | None:
         if (raw["instance"], raw["cluster"], raw["rank"]) != mine:
             return None
         fall = raw["fall"]
-        said = {name: str(raw[name])[:_WORDS] for name in ("generation", "state", "epoch", "words")}
+        said: dict[str, t.Any] = {name: str(raw[name])[:_WORDS] for name in ("generation", "state", "epoch", "words")}
         ended = {name: str(fall[name])[:_WORDS] for name in ("epoch", "at", "words")}
         return Told(peer.rank, **said, fall=Fall(**ended, echo=bool(fall["echo"])), heard=now)
     except (ValueError, TypeError, KeyError):

@@ -303,18 +303,25 @@ def test_a_node_that_lacks_something_is_waited_for_and_is_no_failure() -> None:
     assert cluster.until(lambda: cluster.state == SERVING) < AGAIN
 
 
-def test_under_a_lock_nothing_is_started_and_nothing_is_stopped() -> None:
+def test_under_a_lock_nothing_is_made_anew_and_nothing_is_stopped() -> None:
     cluster = serving()
     cluster.machines[0].lock = "ops@desk (process 7)"
     cluster.run(100)
     assert (cluster.state, cluster.stops) == (SERVING, [])
-    cluster.end(0)
+    cluster.machines[0].container = None
     cluster.run(300)
     assert cluster.starts == []
     assert cluster.machines[0].words == (
         "Waits until every rank can start. the cluster is locked by ops@desk (process 7)"
     )
     cluster.machines[0].lock = ""
+    assert cluster.until(lambda: cluster.state == SERVING) < AGAIN
+
+
+def test_a_lock_does_not_keep_a_dead_rank_down() -> None:
+    cluster = serving()
+    cluster.machines[0].lock = "ops@desk (process 7)"
+    cluster.end(0)
     assert cluster.until(lambda: cluster.state == SERVING) < AGAIN
 
 
