@@ -200,15 +200,15 @@ def test_a_slow_disk_is_no_silence_also_for_those_behind(nodes: Nodes, monkeypat
 
     def slow(file: int) -> None:
         if os.readlink(f"/proc/self/fd/{file}").startswith(str(nodes.root / "2")):
-            time.sleep(3)
+            time.sleep(5)
         real(file)
 
     monkeypatch.setattr(os, "fsync", slow)
-    last, middle = nodes.copy(3, 2, patience=1), nodes.copy(2, 1, patience=1)
+    last, middle = nodes.copy(3, 2, patience=3), nodes.copy(2, 1, patience=3)
     waiting = threading.Thread(target=last.run)
     waiting.start()
     middle.run()
-    waiting.join(30)
+    waiting.join(60)
     assert [(nodes.state(node)["finished"], nodes.state(node)["error"]) for node in (2, 3)] == [(True, "")] * 2
 
 

@@ -30,6 +30,7 @@ from ._keeper_files import Place, load
 from ._keeper_hands import Hands
 from ._keeper_talk import Asker, Listener
 from ._notify import longer, notify, status
+from ._terminal import report
 
 _TICK = 1.0
 _PLAN_EVERY = 5.0  # seconds between two looks at the plan on disk
@@ -175,16 +176,12 @@ class Keeper:
         return not self._leaving
 
 
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def keep(state_dir: str, instance: str) -> int:
     """Keep an instance's rank on this node. Return the exit status. Raises Reload."""
 
     def broken(what: threading.ExceptHookArgs) -> None:
         """A keeper that has lost one of its threads ends: systemd starts it again, and it takes over what runs."""
-        say(f"A fault of the keeper itself: {what.exc_type.__name__}: {what.exc_value}")
+        report(f"A fault of the keeper itself: {what.exc_type.__name__}: {what.exc_value}")
         os._exit(1)
 
     threading.excepthook = broken
@@ -193,14 +190,14 @@ def keep(state_dir: str, instance: str) -> int:
         with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
             file.write("spark-keeper")  # as `ps` and `ss` show it
         with place.claim():
-            keeper = Keeper(kept, place, lambda: load(state_dir, instance), say)
+            keeper = Keeper(kept, place, lambda: load(state_dir, instance), report)
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # what comes now waits until somebody listens
             signal.signal(signal.SIGTERM, keeper.leave)
             signal.signal(signal.SIGINT, keeper.leave)
             signal.signal(signal.SIGHUP, keeper.reload)
             return keeper.run()
     except SparkError as error:
-        say(str(error))
+        report(str(error))
         notify(status(str(error)))
         return GAVE_UP
 
@@ -208,6 +205,6 @@ def keep(state_dir: str, instance: str) -> int:
 def again() -> t.NoReturn:
     """Begin anew as the same process: systemd sees no end, and the engine none either."""
     words = "Begins anew with another program or plan."
-    say(words)
+    report(words)
     notify(status(words))
     os.execv(sys.executable, sys.orig_argv)

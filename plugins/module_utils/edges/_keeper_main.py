@@ -10,6 +10,7 @@ import sys
 
 from ._keeper import Reload, again, keep
 from ._keeper_people import serve
+from ._terminal import report
 
 _USAGE = "usage: keeper.pyz STATE_DIR keep INSTANCE | keeper.pyz STATE_DIR serve ..."
 
@@ -21,7 +22,7 @@ def main() -> int:
     if what == "serve":
         return serve(state_dir, rest)
     if what != "keep" or len(rest) != 1:
-        print(_USAGE, file=sys.stderr)
+        report(_USAGE)
         return 2
     try:
         return keep(state_dir, rest[0])

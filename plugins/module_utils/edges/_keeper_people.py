@@ -24,6 +24,7 @@ from ._docker import Docker, said
 from ._http import Api
 from ._keeper_eyes import api_key
 from ._keeper_files import Place, load
+from ._terminal import report, tell
 
 _LAST_GOOD = ".last_good.json"
 _GENERATE_LIMIT = 600.0  # seconds for an answer
@@ -43,7 +44,7 @@ def serve(state_dir: str, words: t.Sequence[str]) -> int:
     """Answer one question. Return the exit status: 0 when it serves or was done, 1 when not, 2 for a wrong question."""
     options = _parser().parse_args(list(words))
     if os.geteuid() != 0:
-        print("spark-serve reads what only root may read: run it with sudo.", file=sys.stderr)
+        report("spark-serve reads what only root may read: run it with sudo.")
         return 2
     try:
         if options.what == "status":
@@ -56,9 +57,12 @@ def serve(state_dir: str, words: t.Sequence[str]) -> int:
             return _health(kept)
         return _generate(kept, " ".join(options.text)) if options.what == "generate" else _logs(kept, options.follow)
     except SparkError as error:
-        print(error, file=sys.stderr)
+        report(error)
         return 1
     except KeyboardInterrupt:
+        return 1
+    except BrokenPipeError:  # who asked has heard enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
@@ -103,21 +107,21 @@ def _status(kept: Kept) -> int:
     settings = kept.settings
     place = Place(settings.instance)
     told, alive = place.told(), place.alive()
-    print(f"{settings.instance}: {kept.gate['served_model_name']}, rank {settings.rank} of {len(settings.peers)}")
+    tell(f"{settings.instance}: {kept.gate['served_model_name']}, rank {settings.rank} of {len(settings.peers)}")
     if told:
         when = datetime.datetime.fromtimestamp(told["since"], datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
         spent = duration(max(0.0, time.time() - told["since"]))
         state = f"{told['state']} since {when} ({spent}): " if alive else "does not run; it last said: "
-        print(f"  keeper     {state}{told['words']}")
+        tell(f"  keeper     {state}{told['words']}")
     else:
-        print("  keeper     does not run")
+        tell("  keeper     does not run")
     for peer in told.get("peers", ()) if alive else ():
-        print(f"  rank {peer['rank']}     {peer['node']}: {peer['state']}")
+        tell(f"  rank {peer['rank']}     {peer['node']}: {peer['state']}")
     with contextlib.suppress(SparkError):
         found = Docker().container(settings.instance)
-        print(f"  container  {found.status if found else 'none'}")
+        tell(f"  container  {found.status if found else 'none'}")
     if settings.rank == 0:
-        print(f"  /health    {_word(_api(kept).health())}")
+        tell(f"  /health    {_word(_api(kept).health())}")
     return 0 if alive and serving(told) else 1
 
 
@@ -133,7 +137,7 @@ def _word(status: int) -> str:
 
 def _health(kept: Kept) -> int:
     status = _api(kept).health()
-    print(_word(status))
+    tell(_word(status))
     return 0 if status == 200 else 1
 
 
@@ -149,10 +153,10 @@ def _generate(kept: Kept, text: str) -> int:
         message, used = answer["choices"][0]["message"], int(answer["usage"]["completion_tokens"])
     except (TypeError, KeyError, IndexError, ValueError):
         told = answer.get("message") or answer.get("error") if isinstance(answer, dict) else ""
-        print(f"{_word(status)} {redact(str(told or ''))}".rstrip(), file=sys.stderr)
+        report(f"{_word(status)} {redact(str(told or ''))}".rstrip())
         return 1
-    print(message.get("content") or message.get("reasoning_content") or "")
-    print(f"({used} tokens in {time.monotonic() - begin:.1f} s)", file=sys.stderr)
+    tell(message.get("content") or message.get("reasoning_content") or "")
+    report(f"({used} tokens in {time.monotonic() - begin:.1f} s)")
     return 0
 
 
@@ -165,7 +169,7 @@ def _logs(kept: Kept, follow: bool) -> int:
         for part in engine.client.api.logs(name, stream=True, follow=follow, tail=_LINES):
             *lines, rest = (rest + part).split(b"\n")
             for line in lines:
-                print(redact(line.decode(errors="replace"), key), flush=True)
+                tell(redact(line.decode(errors="replace"), key))
     if rest:
-        print(redact(rest.decode(errors="replace"), key))
+        tell(redact(rest.decode(errors="replace"), key))
     return 0

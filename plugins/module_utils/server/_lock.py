@@ -79,7 +79,7 @@ def read_lock(text: str) -> Lock | None:
         lock = Lock(holder=holder, **{item.name: raw[item.name] for item in fields(Lock) if item.name != "holder"})
     except (ValueError, TypeError, KeyError):
         return None
-    numbers = all(type(number) is int for number in (lock.since, lock.expires, lock.holder.pid))
+    numbers = all(isinstance(number, int) for number in (lock.since, lock.expires, lock.holder.pid))
     return lock if numbers and isinstance(lock.cluster, str) else None
 
 

@@ -51,7 +51,7 @@ def _no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_program_is_brought_with_its_digest() -> None:
     action = Action(name="sglang")
     assert action.run() == {"changed": True}
-    (program,) = action.brought.values()
+    [program] = list(action.brought.values())
     assert program == bundle(sglang_keeper.sources(sglang_keeper._SOURCES))
     assert action.given == {
         "name": "sglang",

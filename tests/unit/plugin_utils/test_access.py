@@ -171,7 +171,8 @@ def test_a_certificate_that_ends_soon_is_told(files: Files) -> None:
 
 
 def test_a_key_that_everybody_can_read_is_told(files: Files) -> None:
-    said = tls(files, *(lambda made: (made.certificate, made.key))(pair()))
+    made = pair()
+    said = tls(files, made.certificate, made.key)
     said["tls_key"].chmod(0o644)
     assert found(**said).access.notes == (
         f"server_tls_key can be read by everybody on this machine: chmod 600 {said['tls_key']}",

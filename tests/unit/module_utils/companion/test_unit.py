@@ -18,8 +18,8 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils.companion._unit im
 from ansible_collections.dgxspark.sglang.tests.unit.companion_builders import CHECKED, IMAGE, asked
 
 
-def lines(checked: t.Mapping[str, t.Any] = CHECKED, **changes: t.Any) -> list[str]:
-    return unit_text(service_of(asked(**changes), checked, IMAGE)).splitlines()
+def lines(checked: t.Mapping[str, t.Any] | None = None, **changes: t.Any) -> list[str]:
+    return unit_text(service_of(asked(**changes), checked or CHECKED, IMAGE)).splitlines()
 
 
 def test_the_command_of_an_engine() -> None:

@@ -579,8 +579,7 @@ def test_a_worker_follows_its_head(engine: Engine, tmp_path: Path) -> None:
     port = free_port()
     plan = kept(tmp_path, rank=1, peers=peers("127.0.0.1", "127.0.0.2"), watch_port=port)
     head = [Memory(GENERATION, "waiting")]
-    words = lambda: json.dumps(answer(replace(plan.settings, rank=0), head[0], "", 0.0))  # noqa: E731
-    Listener("127.0.0.1", port, words).start()
+    Listener("127.0.0.1", port, lambda: json.dumps(answer(replace(plan.settings, rank=0), head[0], "", 0.0))).start()
     keeper = Running(plan, tmp_path)
     soon(lambda: keeper.state == "ready")
     engine.found = container(status="exited", exit_code=0, finished_at="2026-11-21T02:05:00Z")

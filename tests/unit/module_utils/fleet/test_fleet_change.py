@@ -21,10 +21,10 @@ PLAN: dict[str, t.Any] = {
 GOOD = {"generation": "new", "nnodes": 2, "keep": {"patience": 120}}
 
 
-def probe(good: t.Mapping[str, t.Any] = GOOD, kept: bool = True, **container: t.Any) -> dict[str, t.Any]:
+def probe(good: t.Mapping[str, t.Any] | None = None, kept: bool = True, **container: t.Any) -> dict[str, t.Any]:
     usual = {"running": True, "generation": "new", "model": "tiny", "image": "sglang:2"}
     keepers = {"sglang": {"active": kept}}
-    return {"container": {**usual, **container}, "last_good": good, "keepers": keepers}
+    return {"container": {**usual, **container}, "last_good": GOOD if good is None else good, "keepers": keepers}
 
 
 NONE: dict[str, t.Any] = {"container": {}, "last_good": {}, "keepers": {}}
