@@ -57,7 +57,7 @@ def serve(state_dir: str, words: t.Sequence[str]) -> int:
             return _health(kept)
         return _generate(kept, " ".join(options.text)) if options.what == "generate" else _logs(kept, options.follow)
     except SparkError as error:
-        report(error)
+        report(str(error))
         return 1
     except KeyboardInterrupt:
         return 1
