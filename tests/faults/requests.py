@@ -107,7 +107,7 @@ def fabric_mtu_1500_on_one_side(scene: Scene) -> None:
     scene.breaks()
     scene.sh(scene.worker, f"ip link set {RAILS[0]} mtu 1500")
     scene.undo.callback(scene.sh, scene.worker, f"ip link set {RAILS[0]} mtu 9000")
-    scene.red(scene.play("doctor.yml"))
+    scene.play("doctor.yml")  # a warning of it: the cluster serves, only slower
     scene.green(scene.play("site.yml"))
     if scene.sh(scene.worker, f"cat /sys/class/net/{RAILS[0]}/mtu") != "9000":
         scene.wrong.append("site.yml was green and left the rail with MTU 1500")
