@@ -28,7 +28,7 @@ from ansible_collections.dgxspark.sglang.tests.faults.record import Record, miss
 FOLDER = Path(__file__).resolve().parent
 INSTANCE, UNIT, STATE_DIR = "sglang", "dgxspark-sglang@sglang.service", "/etc/dgxspark-sglang"
 # What a person would wait two minutes for; the same in every play, so that no run changes it.
-SETTINGS: dict[str, t.Any] = {"server_patience": 30}
+SETTINGS: dict[str, t.Any] = {"server_patience": 30, "server_restarts": 2}
 # Where a play shows that something is wrong, from the damage on.
 _RED = re.compile(r"fatal:|FAILED!|UNREACHABLE!|Gate failed")
 _PROGRAMS = {name: (FOLDER / "on_node" / f"{name}.py").read_text() for name in ("look", "kill_at")}

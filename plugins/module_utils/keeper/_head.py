@@ -138,7 +138,7 @@ def _stop(settings: Settings, memory: Memory, seen: Seen, now: float, event: str
 def _pause(settings: Settings, memory: Memory, seen: Seen, now: float) -> Turn:
     """Let every rank end, and find out which one was the first."""
     cause = "" if memory.planned else first(settings, memory, seen)
-    event = f"The first to end was {cause}" if cause and cause != memory.cause else ""
+    event = f"It began there: {cause}" if cause and cause != memory.cause else ""
     memory = replace(memory, cause=cause or memory.cause)
     exhausted = memory.failures >= settings.restarts and not memory.planned
     if now < (memory.since + PAUSES[0] if exhausted else memory.until):

@@ -60,7 +60,7 @@ def test_the_first_rank_to_end_is_named_though_the_head_s_own_end_was_seen_first
     cluster.run(10)
     assert [line for line in cluster.lines() if "end" in line] == [
         "All ranks end: rank 0 on spark-01 ended (exit code 137).",
-        "The first to end was rank 1 on spark-02 ended (exit code 1). It was out of memory.",
+        "It began there: rank 1 on spark-02 ended (exit code 1). It was out of memory.",
     ]
 
 
