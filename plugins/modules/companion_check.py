@@ -87,8 +87,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import SparkError
 from ..module_utils.companion._check import problems_of
-from ..module_utils.companion._systemd import instance_of
 from ..module_utils.edges._companion import look
+from ..module_utils.keeper._unit import instance_of
 
 
 def check(module: AnsibleModule) -> dict[str, t.Any]:
@@ -97,7 +97,7 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
     problems = problems_of(params["name"], params["port"], params["exclusive"], params["guarded"], seen)
     if problems:
         raise SparkError(problems)
-    instances = [instance_of(keeper) for keeper in seen.keepers]
+    instances = [instance_of(keeper.name) for keeper in seen.keepers]
     return {"unit": asdict(seen.unit), "instances": instances, "folders": params["folders"]}
 
 

@@ -10,7 +10,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import Problem
-from ._systemd import Unit, instance_of
+from ..keeper._unit import instance_of
+from ._systemd import Unit
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _engine_problems(seen: Seen) -> list[Problem]:
     stop = "stop it first: ansible-playbook stop.yml (nothing that runs is stopped for another engine)."
     found = [Problem(f"The SGLang server {name} runs on this node.", stop) for name in seen.servers]
     for keeper in seen.keepers:
-        instance = instance_of(keeper)
+        instance = instance_of(keeper.name)
         if keeper.wanted and instance not in seen.servers:
             when = "is at work" if keeper.running else "starts at the next boot"
             found.append(Problem(f"The keeper of the SGLang server {instance} {when} ({keeper.name}).", stop))

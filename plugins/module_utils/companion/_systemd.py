@@ -12,7 +12,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-KEEPER = "dgxspark-sglang@"
+from ..keeper._unit import TEMPLATE
+
+KEEPER = TEMPLATE.partition(".")[0]
 # The documents' unit of vLLM, and Ollama's own: an engine beside ours goes by one of these names.
 ENGINES = ("vllm.service", "ollama.service")
 # Units that a person wrote may have none of our Conflicts. vLLM never does without the GPU.
@@ -53,11 +55,6 @@ class Unit:
     @property
     def has_gpu(self) -> bool:
         return self.name in ALWAYS or any(name.startswith(KEEPER) for name in self.conflicts)
-
-
-def instance_of(keeper: Unit) -> str:
-    """Return the instance of our server that a unit keeps."""
-    return keeper.name.removeprefix(KEEPER).removesuffix(".service")
 
 
 def parse_units(shown: str) -> tuple[Unit, ...]:

@@ -15,9 +15,10 @@ import typing as t
 from .._errors import SparkError
 from ..companion._check import Seen
 from ..companion._gate import Answers
-from ..companion._systemd import ENGINES, KEEPER, SHOW, Unit, parse_units
+from ..companion._systemd import ENGINES, SHOW, Unit, parse_units
 from ..companion._unit import COMPANION_LABEL, MARK
 from ..companion._volume import Volume
+from ..keeper._unit import EVERY, unit_of
 from ..server._docker_errors import connection_error
 from . import _host
 from ._apt import Run, said
@@ -38,11 +39,11 @@ def units(run: Run, names: t.Iterable[str]) -> tuple[Unit, ...]:
 
 def keepers(run: Run, state_dir: str) -> tuple[Unit, ...]:
     """Return the units that keep our servers: those that run, start at boot, or have a last good plan."""
-    listed = said(run, ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", f"{KEEPER}*.service"])
+    listed = said(run, ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", EVERY])
     names = {line.split()[0] for line in listed.splitlines() if line.strip()}
-    names |= {os.path.basename(path) for path in glob.glob(f"{_WANTS}/{KEEPER}*.service")}
+    names |= {os.path.basename(path) for path in glob.glob(f"{_WANTS}/{EVERY}")}
     plans = (os.path.basename(path) for path in glob.glob(f"{state_dir}/*.last_good.json"))
-    names |= {f"{KEEPER}{plan.removesuffix('.last_good.json')}.service" for plan in plans}
+    names |= {unit_of(plan.removesuffix(".last_good.json")) for plan in plans}
     return units(run, sorted(names))
 
 

@@ -22,10 +22,9 @@ from ..keeper._types import ABSENT, FOREIGN, OTHER, OTHER_UP, STOPPED, UNKNOWN, 
 from ..server import _gate
 from ..server._container import Observed
 from ..server._phases import phase_of
-from ..server._secrets import secret_dir, secrets_of
 from ._docker import Docker
-from ._files import read_private
 from ._http import Api
+from ._rank import api_key
 
 _EVERY = 1.0  # seconds between two looks at the container
 _STALE = 15.0  # seconds after which a look no longer tells how things are: Docker hangs
@@ -131,14 +130,6 @@ def _has(address: str) -> bool:
     return False
 
 
-def api_key(kept: Kept) -> str:
-    """Return the key that the engine was given; empty when it has none."""
-    with contextlib.suppress(OSError, ValueError):
-        folder = secret_dir(str(kept.server["state_dir"]), kept.settings.instance)
-        return secrets_of(read_private(folder)).get("api_key", "")
-    return ""
-
-
 class HealthLook(threading.Thread):
     """Asks the API of rank 0: until it has proven to be ours for everything the gate asks, then for its health."""
 
@@ -160,7 +151,8 @@ class HealthLook(threading.Thread):
         if own.status != UP:
             return
         before = self.health if self.health.start == own.start else Health(own.start)
-        api = Api(self._kept.host, self._kept.port, api_key(self._kept), self._kept.tls)
+        key = api_key(self._kept.server["state_dir"], self._kept.settings.instance)
+        api = Api(self._kept.host, self._kept.port, key, self._kept.tls)
         if before.passed:
             status = api.health()
             self.health = replace(before, at=time.monotonic()) if status == 200 else before

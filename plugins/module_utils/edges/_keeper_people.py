@@ -22,8 +22,8 @@ from ..keeper._types import RUNNING, SERVING
 from ..keeper._unit import unit_of
 from ._docker import Docker, said
 from ._http import Api
-from ._keeper_eyes import api_key
 from ._keeper_files import Place, load
+from ._rank import api_key
 from ._terminal import report, tell
 
 _LAST_GOOD = ".last_good.json"
@@ -100,7 +100,11 @@ def _one(state_dir: str, instance: str) -> str:
 def _api(kept: Kept) -> Api:
     """Return the API of the head, over the rails from a worker."""
     head = kept.settings.peers[0].address if kept.settings.rank else kept.host
-    return Api(head, kept.port, api_key(kept), kept.tls)
+    return Api(head, kept.port, _key(kept), kept.tls)
+
+
+def _key(kept: Kept) -> str:
+    return api_key(kept.server["state_dir"], kept.settings.instance)
 
 
 def _status(kept: Kept) -> int:
@@ -164,7 +168,7 @@ def _logs(kept: Kept, follow: bool) -> int:
     engine, name = Docker(), kept.settings.instance
     if engine.container(name) is None:
         raise SparkError(f"There is no container {name} on this node.", "look at `spark-serve status`.")
-    key, rest = [api_key(kept)], b""
+    key, rest = [_key(kept)], b""
     with said(lambda text: SparkError(f"Docker gives no log: {text}")):
         for part in engine.client.api.logs(name, stream=True, follow=follow, tail=_LINES):
             *lines, rest = (rest + part).split(b"\n")

@@ -2,19 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One rank's container in Docker, as a run of Ansible and a keeper make it."""
+"""One rank's container in Docker, as a run of Ansible and a keeper make it, and the key that its engine was given."""
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ..server._container import LABEL, ContainerSpec
-from ..server._secrets import speaks_tls
+from ..server._secrets import secret_dir, secrets_of, speaks_tls
 from ._docker import Docker
+from ._files import read_private
 
 
 def api_port(params: t.Mapping[str, t.Any]) -> int:
     return int(params["args"].get("port") or 30000)
+
+
+def api_key(state_dir: str, instance: str) -> str:
+    """Return the API key of an instance from the file in which its engine gets it; empty when it has none."""
+    with contextlib.suppress(OSError, ValueError):
+        return secrets_of(read_private(secret_dir(state_dir, instance))).get("api_key", "")
+    return ""
 
 
 def act(engine: Docker, action: str, wanted: ContainerSpec | None, params: t.Mapping[str, t.Any]) -> None:

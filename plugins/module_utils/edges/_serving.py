@@ -15,11 +15,10 @@ from .._errors import SparkError
 from ..model._inventory import Known, Mounted, Server, names_of, server_of
 from ..server._container import SPEC_LABEL
 from ..server._docker_errors import connection_error
-from ..server._secrets import secret_dir, secrets_of
 from ._docker import Docker, said
-from ._files import read_private
 from ._http import Api
 from ._models import read_json
+from ._rank import api_key
 
 # Seconds for /v1/models: it is answered without the engine, so that a slow one is a dead one.
 _API_TIMEOUT = 3
@@ -40,17 +39,9 @@ def _ask(server: Server, state_dir: str) -> Server:
     server = replace(server, path=os.path.realpath(server.path) if server.path else "")
     if server.status != "running" or server.rank != 0:  # the others' API knows nothing
         return server
-    api = Api(server.host, server.port, _key(state_dir, server.instance), server.tls)
+    api = Api(server.host, server.port, api_key(state_dir, server.instance), server.tls)
     names, answer = names_of(*api.ask("/v1/models", timeout=_API_TIMEOUT))
     return replace(server, names=names, api=answer)
-
-
-def _key(state_dir: str, instance: str) -> str:
-    """Return the API key of an instance from the file in which its engine gets it; empty when it has none."""
-    try:
-        return secrets_of(read_private(secret_dir(state_dir, instance))).get("api_key", "")
-    except (OSError, ValueError):
-        return ""
 
 
 def _mounted(engine: Docker) -> tuple[Mounted, ...]:

@@ -14,7 +14,18 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import SparkError
-from ..keeper._unit import COMMAND, DISABLE, PROGRAM, TEMPLATE, UNIT_FOLDER, WANTS, instance_of, told_files, unit_of
+from ..keeper._unit import (
+    COMMAND,
+    DISABLE,
+    EVERY,
+    PROGRAM,
+    TEMPLATE,
+    UNIT_FOLDER,
+    WANTS,
+    instance_of,
+    told_files,
+    unit_of,
+)
 from ._files import digest_of, replace, text_of
 from ._host import Run
 
@@ -94,7 +105,7 @@ def kept(run: Run) -> list[str]:
     """Return the instances that are kept on this node: their keepers run, have failed, or start at boot."""
     if not installed():
         return []
-    listing = ["systemctl", "list-units", "--all", "--plain", "--no-legend", TEMPLATE.replace("@.", "@*.")]
+    listing = ["systemctl", "list-units", "--all", "--plain", "--no-legend", EVERY]
     loaded = [line.split()[0] for line in run(listing)[1].splitlines() if " inactive " not in line]
     waiting = os.listdir(WANTS) if os.path.isdir(WANTS) else []
     return sorted({found for name in (*loaded, *waiting) if (found := instance_of(name))})

@@ -17,6 +17,7 @@ UNIT_FOLDER = "/etc/systemd/system"
 RUN = "/run/dgxspark-sglang"  # what is gone with the next boot
 WANTS = f"{UNIT_FOLDER}/multi-user.target.wants"  # what starts at boot
 TEMPLATE = "dgxspark-sglang@.service"
+EVERY = TEMPLATE.replace("@.", "@*.")  # the units of all instances, as a pattern
 # Apart from what sites and users add to Python: the program needs it and the system's Docker SDK.
 _PYTHON = "/usr/bin/python3 -I"
 

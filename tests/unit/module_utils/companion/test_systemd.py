@@ -9,10 +9,10 @@ from __future__ import annotations
 import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils.companion._systemd import (
     Unit,
-    instance_of,
     parse_units,
     quoted,
 )
+from ansible_collections.dgxspark.sglang.plugins.module_utils.keeper._unit import instance_of
 
 # systemd 252: the order is its own, a unit that does not exist has no path.
 SHOWN = """Result=exit-code
@@ -74,7 +74,7 @@ def test_what_a_unit_means_for_others(unit: Unit, running: bool, wanted: bool, h
 
 
 def test_a_keeper_names_its_instance() -> None:
-    assert instance_of(Unit("dgxspark-sglang@on-demand.service")) == "on-demand"
+    assert instance_of(Unit("dgxspark-sglang@on-demand.service").name) == "on-demand"
 
 
 @pytest.mark.parametrize(

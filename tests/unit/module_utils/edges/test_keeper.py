@@ -23,6 +23,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils.edges import (
     _keeper_files,
     _keeper_hands,
     _keeper_talk,
+    _rank,
 )
 from ansible_collections.dgxspark.sglang.plugins.module_utils.edges._keeper_files import Place
 from ansible_collections.dgxspark.sglang.plugins.module_utils.edges._keeper_talk import Asker, Listener, ask
@@ -433,10 +434,11 @@ def test_another_server_on_the_port_is_refused(engine: Engine, tmp_path: Path, a
 
 def test_the_key_of_the_api_is_the_engine_s_own(tmp_path: Path) -> None:
     plan = kept(tmp_path)
-    assert _keeper_eyes.api_key(plan) == ""
+    state_dir, instance = plan.server["state_dir"], plan.settings.instance
+    assert _rank.api_key(state_dir, instance) == ""
     (tmp_path / "state/sglang.secrets").mkdir(parents=True)
     (tmp_path / "state/sglang.secrets/config.yaml").write_text('admin-api-key: "a"\napi-key: "sk-1"\n')
-    assert _keeper_eyes.api_key(plan) == "sk-1"
+    assert _rank.api_key(state_dir, instance) == "sk-1"
 
 
 def test_a_silent_head_s_api_is_asked_over_the_rails(engine: Engine, tmp_path: Path, api: Api) -> None:
