@@ -16,6 +16,8 @@ from pathlib import Path
 from ansible import constants, context
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils import _preload  # noqa: F401
+
 _ZOMBIE = "Z"
 
 

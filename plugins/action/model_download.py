@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..plugin_utils import _preload  # noqa: F401
 from ..plugin_utils._poller import Poller
 
 

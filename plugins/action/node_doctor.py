@@ -12,6 +12,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.doctor._parse import clock_offset
+from ..plugin_utils import _preload  # noqa: F401
 
 
 class ActionModule(ActionBase):

@@ -39,8 +39,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: C(source) (who has it, or fetches it), C(fetch) (whether it has to), C(lacking) (who is to get it from
-    there), C(differs) (whether nodes that have it have different ones), and C(reason) (why nothing can be decided;
-    empty otherwise).
+    there), C(differs) (whether nodes that have it have different ones), C(complete) (whether every node has it, and
+    the same), and C(reason) (why nothing can be decided; empty otherwise).
   type: dict
 """
 

@@ -206,7 +206,6 @@ hint:
   type: str
 """
 
-import glob
 import json
 import os
 import typing as t
@@ -218,6 +217,7 @@ from ..module_utils.edges import _folders, _program
 from ..module_utils.edges._docker import Docker
 from ..module_utils.edges._files import text_of
 from ..module_utils.edges._models import experts
+from ..module_utils.edges._plans import planned
 from ..module_utils.moe import _choose
 from ..module_utils.moe._proof import proof
 from ..module_utils.moe._shape import Shape
@@ -273,7 +273,7 @@ def prune(module: AnsibleModule, engine: Docker | None, keep: str = "", last_goo
     if engine is None:
         return []
     root = module.params["dir"]
-    plans = glob.glob(os.path.join(module.params["state_dir"], "*.last_good.json")) if last_good else []
+    plans = planned(module.params["state_dir"]).values() if last_good else ()
     mentions = "\n".join([*(item.spec or "" for item in engine.ours()), *map(text_of, plans)])
     idle = [name for name in _folders.held(root) if name != keep and os.path.join(root, name) not in mentions]
     for name in idle if not module.check_mode else ():

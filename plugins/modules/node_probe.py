@@ -116,7 +116,6 @@ probe:
       type: dict
 """
 
-import json
 import typing as t
 from dataclasses import asdict
 
@@ -126,6 +125,7 @@ from ..module_utils._errors import SparkError
 from ..module_utils.edges import _held, _host, _units
 from ..module_utils.edges._docker import HAVE_DOCKER, Docker
 from ..module_utils.edges._http import Api
+from ..module_utils.edges._plans import last_good
 from ..module_utils.server._container import Observed
 
 
@@ -178,14 +178,6 @@ def with_health(container: dict[str, t.Any], asked: bool) -> dict[str, t.Any]:
     serves = asked and container["running"] and container["rank"] == "0"
     api = Api("", int(container["port"]), tls=container["tls"] == "true") if serves else None
     return {**container, "health": api.health()} if api else container
-
-
-def last_good(state_dir: str, name: str) -> dict[str, t.Any]:
-    try:
-        with open(f"{state_dir}/{name}.last_good.json", encoding="utf-8") as file:
-            return dict(json.load(file))
-    except (OSError, ValueError):
-        return {}
 
 
 def main() -> None:

@@ -35,8 +35,9 @@ options:
     default: sglang
   state:
     description:
-      - V(present) installs the keeper and starts it.
-      - V(absent) stops it, which stops its rank, and takes program, unit and command away with the last instance.
+      - V(present) keeps the plan, installs the keeper and starts it.
+      - V(absent) stops it, which stops its rank, forgets the plan, and takes program, unit and command away with the
+        last instance.
     type: str
     choices: [present, absent]
     default: present
@@ -44,6 +45,12 @@ options:
     description: Whether it starts when the node boots.
     type: bool
     default: true
+  last_good:
+    description:
+      - This rank's part of the plan that was seen to serve, C(mine) of M(dgxspark.sglang.sglang_plan). It has no
+        secrets.
+      - Without it, the last good plan that the node has stays as it is.
+    type: dict
   state_dir:
     description: Folder on the node for secrets and for the last good plan.
     type: path
@@ -63,9 +70,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Keep this rank running
+- name: Keep this rank of what serves running
   dgxspark.sglang.sglang_keeper:
     name: sglang
+    last_good: "{{ server_planned.mine }}"
   become: true
 
 - name: Keep it no longer
@@ -81,7 +89,7 @@ actions:
   returned: success
   type: list
   elements: str
-  sample: [install, enable, start]
+  sample: [keep, install, enable, start]
 keeper:
   description: The keeper as it is afterwards, in check mode as it is.
   returned: success
@@ -99,7 +107,7 @@ from dataclasses import asdict
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import SparkError
-from ..module_utils.edges import _units
+from ..module_utils.edges import _plans, _units
 from ..module_utils.keeper._types import GAVE_UP
 from ..module_utils.keeper._unit import COMMAND, DISABLE, PROGRAM, command_text, unit_of, unit_text
 
@@ -109,12 +117,16 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
     texts = {_units.UNIT_FILE: unit_text(params["state_dir"], GAVE_UP), COMMAND: command_text(params["state_dir"])}
     stale = _units.differing(params["digest"], texts) if params["state"] == "present" else _units.there()
     unit = _units.look(module.run_command, params["name"])
+    kept = (params["state_dir"], params["name"])
     if params["state"] == "present":
         outdated = unit.active and _units.outdated(params["name"], params["digest"])
-        actions = present(params["enabled"], stale, unit, outdated)
+        plan = params["last_good"]
+        actions = ["keep"] if plan and not _plans.is_kept(*kept, plan) else []
+        actions += present(params["enabled"], stale, unit, outdated)
     else:
         others = set(_units.kept(module.run_command)) - {params["name"]}
-        actions = absent(stale, unit, needed=bool(others), left=_units.left(params["name"]))
+        left = _units.left(params["name"]) or params["name"] in _plans.planned(params["state_dir"])
+        actions = absent(stale, unit, needed=bool(others), left=left)
     for action in () if module.check_mode else actions:
         perform(module, action, stale, texts)
     return {
@@ -138,8 +150,8 @@ def present(enabled: bool, stale: list[str], unit: _units.Unit, outdated: bool) 
 
 
 def absent(there: list[str], unit: _units.Unit, needed: bool, left: bool) -> list[str]:
-    """Return what leads to no keeper. `there`: files of the keeper; `needed`: by another instance; `left`: whether it
-    left something for people."""
+    """Return what leads to no keeper. `there`: files of the keeper; `needed`: by another instance; `left`: whether
+    there is a plan, or something that it left for people."""
     actions = [DISABLE] if unit.active or unit.enabled or unit.state == "failed" else []
     actions += ["forget"] if left else []
     return [*actions, "remove"] if there and not needed else actions
@@ -147,7 +159,10 @@ def absent(there: list[str], unit: _units.Unit, needed: bool, left: bool) -> lis
 
 def perform(module: AnsibleModule, action: str, paths: list[str], texts: dict[str, str]) -> None:
     run, unit = module.run_command, unit_of(module.params["name"])
-    if action == "install":
+    kept = (module.params["state_dir"], module.params["name"])
+    if action == "keep":
+        _plans.keep(*kept, module.params["last_good"])
+    elif action == "install":
         _units.install(paths, module.params["source"], texts)
         _units.systemctl(run, "daemon-reload")
     elif action == "remove":
@@ -156,6 +171,7 @@ def perform(module: AnsibleModule, action: str, paths: list[str], texts: dict[st
     elif action == DISABLE:
         _units.hold(run, module.params["name"], DISABLE)
     elif action == "forget":
+        _plans.forget(*kept)
         _units.forget(module.params["name"])
     elif action in ("enable", "forgo"):
         _units.systemctl(run, "enable" if action == "enable" else "disable", "--quiet", unit)
@@ -175,6 +191,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "name": {"type": "str", "default": "sglang"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "enabled": {"type": "bool", "default": True},
+    "last_good": {"type": "dict"},
     "state_dir": {"type": "path", "default": "/etc/dgxspark-sglang"},
     "source": {"type": "path"},
     "digest": {"type": "str", "default": ""},

@@ -30,6 +30,7 @@ from steps import (
     heading,
     run_logged,
     say,
+    show_failure,
     show_tail,
     tool_env,
 )
@@ -185,7 +186,7 @@ def molecule_scenarios(lab: Job | None = None) -> Tally:
                 tally.bad += 1
                 tally.faults.append(scenario)
                 if built.ok:
-                    show_tail(log, 60)
+                    show_failure(log)
     finally:
         lab.stop()
         run_logged("lab-down", [*LAB, "down"], limit=300, env=tool_env())

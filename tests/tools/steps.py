@@ -136,3 +136,23 @@ def show_tail(log: Path, lines: int = 40, worth_reading: re.Pattern[str] | None 
     say(f"   the {'faults' if chosen else 'last lines'} in {log.relative_to(REPO)}:")
     for line in (chosen or text)[-lines:]:
         say(f"   | {line[:300]}")
+
+
+# How Ansible begins the account of a task that failed, and what it says of one whose failure is no fault.
+_FAILED = re.compile(r"^(\x1b\[[0-9;]*m)*(fatal|failed): \[")
+_IGNORED = "...ignoring"
+
+
+def show_failure(log: Path, lines: int = 80) -> None:
+    """What a run of playbooks failed in: the first task that did, not the cleaning up behind it."""
+    text = log.read_text(errors="replace").splitlines()
+    begins = [number for number, line in enumerate(text) if _FAILED.search(line)]
+    ends = [*begins[1:], len(text)]
+    faults = [begin for begin, end in zip(begins, ends, strict=True) if _IGNORED not in "\n".join(text[begin:end])]
+    if not faults:
+        show_tail(log, lines)
+        return
+    begin = max((number for number in range(faults[0]) if "TASK [" in text[number]), default=faults[0])
+    say(f"   the first failure in {log.relative_to(REPO)}:")
+    for line in text[begin : begin + lines]:
+        say(f"   | {line[:300]}")

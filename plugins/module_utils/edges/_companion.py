@@ -25,6 +25,7 @@ from ._apt import Run, said
 from ._docker import Docker
 from ._docker import said as explained
 from ._http import Api
+from ._plans import planned
 
 # Seconds for a question that is answered without the engine, and for one that it has to generate for.
 _ASK, _GENERATE = 10, 120
@@ -42,8 +43,7 @@ def keepers(run: Run, state_dir: str) -> tuple[Unit, ...]:
     listed = said(run, ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", EVERY])
     names = {line.split()[0] for line in listed.splitlines() if line.strip()}
     names |= {os.path.basename(path) for path in glob.glob(f"{_WANTS}/{EVERY}")}
-    plans = (os.path.basename(path) for path in glob.glob(f"{state_dir}/*.last_good.json"))
-    names |= {unit_of(plan.removesuffix(".last_good.json")) for plan in plans}
+    names |= {unit_of(instance) for instance in planned(state_dir)}
     return units(run, sorted(names))
 
 

@@ -18,6 +18,7 @@ from ..keeper._kept import Kept, parse_kept
 from ..keeper._unit import RUN, WANTS, told_files, unit_of
 from ..server._lock import parse_lock
 from ._files import replace, text_of
+from ._plans import plan_file
 
 # People who ask for the status hold the claim of a keeper for a moment.
 _CLAIMS, _CLAIM_PAUSE = 20, 0.1
@@ -26,7 +27,7 @@ _CLAIMS, _CLAIM_PAUSE = 20, 0.1
 def load(state_dir: str, instance: str) -> Kept:
     """Return the kept plan of an instance. Raises SparkError."""
     try:
-        text = text_of(f"{state_dir}/{instance}.last_good.json")
+        text = text_of(plan_file(state_dir, instance))
         raw = json.loads(text) if text else None
     except ValueError:
         raw = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import glob
 import os
 import sys
 import time
@@ -23,10 +22,10 @@ from ..keeper._unit import unit_of
 from ._docker import Docker, said
 from ._http import Api
 from ._keeper_files import Place, load
+from ._plans import planned
 from ._rank import api_key
 from ._terminal import report, tell
 
-_LAST_GOOD = ".last_good.json"
 _GENERATE_LIMIT = 600.0  # seconds for an answer
 _TOKENS = 256
 _LINES = 100
@@ -82,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _chosen(state_dir: str, instance: str) -> list[str]:
-    found = sorted(os.path.basename(path).removesuffix(_LAST_GOOD) for path in glob.glob(f"{state_dir}/*{_LAST_GOOD}"))
+    found = list(planned(state_dir))
     if not found:
         raise SparkError("Nothing was brought up on this node.", "run site.yml.")
     if instance and instance not in found:

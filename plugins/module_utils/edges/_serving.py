@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import typing as t
 from dataclasses import replace
@@ -17,7 +16,7 @@ from ..server._container import SPEC_LABEL
 from ..server._docker_errors import connection_error
 from ._docker import Docker, said
 from ._http import Api
-from ._models import read_json
+from ._plans import last_good, planned
 from ._rank import api_key
 
 # Seconds for /v1/models: it is answered without the engine, so that a slow one is a dead one.
@@ -60,8 +59,8 @@ def _mounted(engine: Docker) -> tuple[Mounted, ...]:
 
 def _kept(state_dir: str) -> t.Iterator[str]:
     """Yield the model folders of the last good plans."""
-    for path in sorted(glob.glob(f"{state_dir}/*.last_good.json")):
-        server = (read_json(path) or {}).get("server")
+    for instance in planned(state_dir):
+        server = last_good(state_dir, instance).get("server")
         if isinstance(server, dict) and server.get("model_path"):
             yield str(server["model_path"])
 

@@ -17,7 +17,7 @@ from ._chain import LISTING
 @dataclass(frozen=True)
 class Course:
     """`source` has it, or is to fetch it; `lacking` are to get it from there. `differs`: nodes have it whole, but not
-    the same, so that no node alone tells which is right. With a `reason` nothing is to be done."""
+    the same, so that no node alone tells which is right. With a `reason` nothing can be decided."""
 
     source: str = ""
     fetch: bool = False
@@ -25,8 +25,13 @@ class Course:
     reason: str = ""
     differs: bool = False
 
+    @property
+    def complete(self) -> bool:
+        """Whether every node has it, and the same."""
+        return not (self.reason or self.fetch or self.lacking or self.differs)
+
     def public(self) -> dict[str, t.Any]:
-        return {**asdict(self), "lacking": list(self.lacking)}
+        return {**asdict(self), "lacking": list(self.lacking), "complete": self.complete}
 
 
 def course(found: t.Mapping[str, t.Mapping[str, t.Any] | None], head: str) -> Course:

@@ -15,7 +15,8 @@ NODES = ["spark-01", "spark-02"]
 
 def test_the_head_fetches_for_all() -> None:
     found = model_course({node: {"model_found": ABSENT} for node in NODES}, NODES, "spark-02")
-    assert found == {"source": "spark-02", "fetch": True, "lacking": ["spark-01"], "reason": "", "differs": False}
+    told = {"source": "spark-02", "fetch": True, "lacking": ["spark-01"], "reason": "", "differs": False}
+    assert found == {**told, "complete": False}
 
 
 def test_a_node_without_a_look_is_told() -> None:

@@ -84,8 +84,9 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
 class Module:
     def __init__(self, systemd: Systemd, tmp_path: Path, check: bool, **params: t.Any) -> None:
         self.check_mode, self.run_command = check, systemd.run
-        given = {"name": "sglang", "state": "present", "enabled": True, "state_dir": "/srv/state", "digest": DIGEST}
-        self.params = {**given, "source": str(tmp_path / "program"), **params}
+        given = {"name": "sglang", "state": "present", "enabled": True, "last_good": None, "digest": DIGEST}
+        folders = {"state_dir": str(tmp_path / "state"), "source": str(tmp_path / "program")}
+        self.params = {**given, **folders, **params}
 
 
 def converge(systemd: Systemd, tmp_path: Path, check: bool = False, **params: t.Any) -> dict[str, t.Any]:
@@ -93,6 +94,7 @@ def converge(systemd: Systemd, tmp_path: Path, check: bool = False, **params: t.
 
 
 UNIT = "dgxspark-sglang@sglang.service"
+GOOD = {"generation": "0123456789ab", "server": {"model": "tiny"}}
 
 
 def test_a_keeper_is_installed_enabled_and_started(systemd: Systemd, tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_a_keeper_is_installed_enabled_and_started(systemd: Systemd, tmp_path: P
         (tmp_path / path).stat().st_mode & 0o777 for path in ("lib/keeper.pyz", "bin/spark-serve", "unit@.service")
     ]
     assert modes == [0o755, 0o755, 0o644]
-    assert "/srv/state" in (tmp_path / "unit@.service").read_text(encoding="utf-8")
+    assert str(tmp_path / "state") in (tmp_path / "unit@.service").read_text(encoding="utf-8")
 
 
 def test_a_second_run_changes_nothing(systemd: Systemd, tmp_path: Path) -> None:
@@ -113,6 +115,39 @@ def test_a_second_run_changes_nothing(systemd: Systemd, tmp_path: Path) -> None:
     systemd.did.clear()
     result = converge(systemd, tmp_path)
     assert (result["changed"], result["actions"], systemd.did) == (False, [], [])
+
+
+def test_the_plan_is_kept_before_the_keeper_starts_and_a_second_time_nothing_changes(
+    systemd: Systemd, tmp_path: Path
+) -> None:
+    kept = tmp_path / "state" / "sglang.last_good.json"
+    first = converge(systemd, tmp_path, last_good=GOOD)
+    assert first["actions"] == ["keep", "install", "enable", "start"]
+    assert (json.loads(kept.read_text(encoding="utf-8")), kept.stat().st_mode & 0o777) == (GOOD, 0o600)
+    assert converge(systemd, tmp_path, last_good=GOOD)["changed"] is False
+    assert converge(systemd, tmp_path)["changed"] is False  # without one, the plan stays
+    kept.chmod(0o644)
+    assert converge(systemd, tmp_path, last_good=GOOD)["actions"] == ["keep"]
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_check_keeps_no_plan(systemd: Systemd, tmp_path: Path) -> None:
+    assert converge(systemd, tmp_path, check=True, last_good=GOOD)["actions"][0] == "keep"
+    assert not (tmp_path / "state").exists()
+
+
+def test_who_has_no_rank_any_longer_forgets_the_plan(systemd: Systemd, tmp_path: Path) -> None:
+    converge(systemd, tmp_path, last_good=GOOD)
+    assert "forget" in converge(systemd, tmp_path, state="absent")["actions"]
+    assert not (tmp_path / "state" / "sglang.last_good.json").exists()
+    assert converge(systemd, tmp_path, state="absent")["changed"] is False
+
+
+def test_a_plan_that_can_not_be_written_is_told(systemd: Systemd, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file", encoding="utf-8")
+    with pytest.raises(SparkError, match="The last good plan can't be written"):
+        converge(systemd, tmp_path, last_good=GOOD)
+    assert systemd.did == []
 
 
 def test_a_new_program_takes_over_without_a_restart(systemd: Systemd, tmp_path: Path) -> None:

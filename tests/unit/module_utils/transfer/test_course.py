@@ -34,6 +34,7 @@ def test_it_is_fetched_once_by_who_has_most(
     found: dict[str, dict[str, t.Any]], source: str, fetch: bool, lacking: list[str]
 ) -> None:
     expected = {"source": source, "fetch": fetch, "lacking": lacking, "reason": "", "differs": False}
+    expected["complete"] = not (fetch or lacking)
     assert course(found, "b").public() == expected
 
 
@@ -54,7 +55,8 @@ def test_it_is_fetched_once_by_who_has_most(
 def test_folders_that_are_whole_and_not_equal_are_known(
     a: dict[str, t.Any], b: dict[str, t.Any], differs: bool
 ) -> None:
-    assert course({"a": a, "b": b}, "a").differs is differs
+    found = course({"a": a, "b": b}, "a")
+    assert (found.differs, found.complete) == (differs, not differs and b["whole"])
 
 
 def test_two_revisions_are_no_basis() -> None:
