@@ -45,8 +45,8 @@ def ended(unit: Unit) -> bool:
 def end_error(unit: Unit, words: t.Sequence[str]) -> SparkError:
     """Return what a service's end means. `words`: the last lines of its journal, without secrets."""
     diagnosis = diagnose(words, unit.status)
-    meaning = f" {diagnosis.meaning}" if diagnosis else ""
-    hint = diagnosis.next_step if diagnosis else f"read all of it: journalctl -u {unit.name}"
+    meaning = f" {diagnosis.why}" if diagnosis else ""
+    hint = diagnosis.hint if diagnosis else f"read all of it: journalctl -u {unit.name}"
     how = f"{unit.result or unit.active}, exit status {unit.status}"
     return SparkError(f"{unit.name} has ended ({how}).{meaning}{_tail(words)}", hint, log_tail=list(words))
 

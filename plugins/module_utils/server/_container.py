@@ -109,7 +109,7 @@ def refuse_foreign(name: str, observed: Observed | None) -> None:
     """Raise SparkError when a container of this name, which only we give, was made by somebody else."""
     if observed and observed.spec is None:
         what = f"A container named {name} exists that this collection did not make."
-        raise SparkError(what, "rename or remove it; it is not touched.")
+        raise SparkError(what, "rename or remove it, or choose another name; it is not touched.")
 
 
 def digest_of(canonical: str) -> str:
