@@ -284,8 +284,8 @@ def refusal(converge: Converge, engine: Engine, **changes: t.Any) -> tuple[str, 
 @pytest.mark.parametrize("state", ["started", "restarted", "stopped", "absent"])
 def test_a_container_of_somebody_else_is_refused_and_not_touched(converge: Converge, state: str) -> None:
     assert refusal(converge, Engine(observed(image_id=OTHER_ID)), state=state) == (
+        "A container named sglang exists that this collection did not make.",
         "rename or remove it, or choose another name; it is not touched.",
-    )
     )
 
 
