@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
 import typing as t
@@ -20,8 +18,6 @@ from ..server._secrets import secret_dir, secrets_of, used
 from ._docker import Docker
 from ._files import read_private
 from ._rank import act
-
-_CACHES = "/proc/sys/vm/drop_caches"
 
 
 class Hands(threading.Thread):
@@ -66,9 +62,8 @@ class Hands(threading.Thread):
         refuse_foreign(params["name"], found)
         if found and found.running and found.generation == self._kept.settings.generation:
             return
-        free_page_cache()
         if found and found.generation == self._kept.settings.generation:
-            engine.start(params["name"])
+            act(engine, "start", None, params)
             return
         secrets = used(params["args"], self._secrets())
         wanted = build(params, engine.image_id(params["image_id"]), secrets)
@@ -83,12 +78,3 @@ class Hands(threading.Thread):
             return secrets_of(read_private(secret_dir(str(self._kept.server["state_dir"]), self._kept.server["name"])))
         except ValueError as error:
             raise SparkError("The secret files can't be read.", "run site.yml, which writes them again.") from error
-
-
-def free_page_cache() -> None:
-    """Give the page cache back: on GB10 it is memory of the GPU's that CUDA can't have. Where that is not allowed, the
-    start goes on without."""
-    with contextlib.suppress(OSError):
-        os.sync()
-        with open(_CACHES, "w", encoding="ascii") as file:
-            file.write("1")

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import typing as t
 
 from ..server._container import LABEL, ContainerSpec
 from ..server._secrets import secret_dir, secrets_of, speaks_tls
 from ._docker import Docker
 from ._files import read_private
+
+_CACHES = "/proc/sys/vm/drop_caches"
 
 
 def api_port(params: t.Mapping[str, t.Any]) -> int:
@@ -43,4 +46,14 @@ def act(engine: Docker, action: str, wanted: ContainerSpec | None, params: t.Map
     elif action == "rename":
         engine.rename(name)
     elif action == "start":
+        free_page_cache()
         engine.start(name)
+
+
+def free_page_cache() -> None:
+    """Give the page cache back: on GB10 it is memory of the GPU's that CUDA can't have. Where that is not allowed, the
+    start goes on without."""
+    with contextlib.suppress(OSError):
+        os.sync()
+        with open(_CACHES, "w", encoding="ascii") as file:
+            file.write("1")

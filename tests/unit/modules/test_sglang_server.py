@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
+from ansible_collections.dgxspark.sglang.plugins.module_utils.edges import _rank
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._container import ContainerSpec, Observed
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._secrets import tls_args
 from ansible_collections.dgxspark.sglang.plugins.modules import sglang_server
@@ -26,6 +27,7 @@ class Engine:
         self.found, self.local_image, self.gpu = found, image_id, gpu
         self.next: ContainerSpec | None = None
         self.did: list[tuple[str, ...]] = []
+        self.freed: list[int] = []  # how much was done before the page cache was given back
         self.labels: t.Mapping[str, str] = {}
         self.refuses = ""
 
@@ -112,6 +114,7 @@ def converge(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> t.Cal
     def run(engine: Engine, check_mode: bool = False, **changes: t.Any) -> dict[str, t.Any]:
         monkeypatch.setattr(sglang_server, "Docker", lambda: engine)
         monkeypatch.setattr(sglang_server, "HAVE_DOCKER", True)
+        monkeypatch.setattr(_rank, "free_page_cache", lambda: engine.freed.append(len(engine.did)))
         return sglang_server.converge(t.cast(t.Any, Module({**params, **changes}, check_mode)))
 
     return run
@@ -132,6 +135,7 @@ def test_a_new_container_is_created_named_and_started(converge: Converge) -> Non
     engine = Engine()
     result = converge(engine)
     assert engine.did == [("create",), ("rename", "sglang"), ("start", "sglang")]
+    assert engine.freed == [2]  # right before it starts: on GB10 the cache is memory that CUDA can't have
     assert (result["changed"], result["actions"], result["container"]["running"]) == (
         True,
         ["create", "rename", "start"],

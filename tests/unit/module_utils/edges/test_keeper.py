@@ -182,7 +182,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
         monkeypatch.setattr(module, "Docker", lambda: made)
     for name in ("_EVERY", "_STARTING_EVERY", "_SERVING_EVERY"):
         monkeypatch.setattr(_keeper_eyes, name, 0.01)
-    monkeypatch.setattr(_keeper_hands, "free_page_cache", lambda: made.did.append(("free",)))
+    monkeypatch.setattr(_rank, "free_page_cache", lambda: made.did.append(("free",)))
     monkeypatch.setattr(_keeper_talk, "_EVERY", 0.01)
     monkeypatch.setattr(_keeper, "_TICK", 0.01)
     monkeypatch.setattr(_keeper, "_PLAN_EVERY", 0.05)
@@ -484,7 +484,7 @@ def test_a_container_is_made_anew_from_the_plan_and_its_secrets(
     (tmp_path / "state/sglang.secrets/config.yaml").write_text('api-key: "sk-1"\n')
     hands = carry_out(kept(tmp_path), Action(START))
     names = [did[0] for did in engine.did]
-    assert names == ["free", "create", *(["stop", "remove"] if found else []), "rename", "start"]
+    assert names == ["create", *(["stop", "remove"] if found else []), "rename", "free", "start"]
     assert engine.made
     assert (engine.made.restart_policy, set(engine.made.secrets), engine.made.image_id) == ("no", {"api_key"}, IMAGE_ID)
     assert engine.made.generation == GENERATION
