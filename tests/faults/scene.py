@@ -351,9 +351,10 @@ class Scene:
 
     def _ask_at_the_nodes(self, look: Look) -> None:
         """A person at a node is told the same: spark-serve ends with 0 only where a rank of a serving cluster runs."""
-        for rank in look.ranks:
-            status = self.sh(rank.node, "spark-serve status -i sglang > /dev/null 2>&1; echo $?") if rank.reachable else ""
-            if rank.reachable and (status == "0") is not look.serving:
+        ask = f"spark-serve status -i {INSTANCE} > /dev/null 2>&1; echo $?"
+        for rank in (one for one in look.ranks if one.reachable):
+            status = self.sh(rank.node, ask)
+            if (status == "0") is not look.serving:
                 self.wrong.append(f"spark-serve status ends with {status} on {rank.node}, serving is {look.serving}")
 
     def _ask_status(self) -> None:
