@@ -58,7 +58,7 @@ def node_unreachable_at_the_start(scene: Scene) -> None:
         scene.refused("site.yml", on=Cluster(inventory, scene.cluster.nodes))
 
 
-@fault("image", REFUSED, "can't be reached", "a server that runs already is not touched", quick=True)
+@fault("image", REFUSED, "can't be reached", "a server that runs already is not touched")
 def registry_down(scene: Scene) -> None:
     """The registry does not answer when a run wants an image that no node has."""
     subprocess.run([*LAB, "registry", "stop"], check=True, capture_output=True)

@@ -111,7 +111,7 @@ def worker_never_joins(scene: Scene) -> None:
     scene.red(scene.finish(run))
 
 
-@fault("model", CLEANLY_STOPPED, "The last good plan (tiny-llama) did not come up either", engine=STAND_IN, quick=True)
+@fault("model", CLEANLY_STOPPED, "The last good plan (tiny-llama) did not come up either", engine=STAND_IN)
 def last_good_is_broken_too(scene: Scene) -> None:
     """A new model ends at its start, and the worker's folder of the model before has gone meanwhile."""
     other = "lab/tiny-other"

@@ -19,17 +19,23 @@ import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
 from ansible_collections.dgxspark.sglang.plugins.module_utils.keeper import _bundle, _unit
 from ansible_collections.dgxspark.sglang.plugins.module_utils.keeper._conditions import Facts, first_others, unmet
+from ansible_collections.dgxspark.sglang.plugins.module_utils.keeper._head import leave
 from ansible_collections.dgxspark.sglang.plugins.module_utils.keeper._kept import Kept, parse_kept
 from ansible_collections.dgxspark.sglang.plugins.module_utils.keeper._told import answer, heard, recall, remembered
 from ansible_collections.dgxspark.sglang.plugins.module_utils.keeper._types import (
     FAILED,
+    LEAVING,
     LOOKING,
     SERVING,
     STARTING,
+    STOPPED,
     WAITING,
     Fall,
     Memory,
+    Own,
     Peer,
+    Seen,
+    Told,
 )
 from ansible_collections.dgxspark.sglang.tests.unit.builders import REPO, observed
 from ansible_collections.dgxspark.sglang.tests.unit.keepers import GENERATION, last_good, settings
@@ -253,3 +259,12 @@ def test_the_program_runs_apart_from_everything_around_it(tmp_path: Path) -> Non
     assert ended.stderr == "Instance sglang has no last good plan on this node.\n  Next step: run site.yml.\n"
     wrong = subprocess.run(command[:3], capture_output=True, text=True, check=False)
     assert (wrong.returncode, wrong.stderr[:6]) == (2, "usage:")
+
+
+@pytest.mark.parametrize(("missed", "waits"), [(0, True), (1, False)])
+def test_a_head_that_is_stopped_tells_a_worker_and_waits_for_none_that_has_ended(missed: int, waits: bool) -> None:
+    worker = Told(1, GENERATION, LEAVING, "e1", "Waits for the head.", heard=100.0, missed=missed)
+    stopped = Seen(own=Own(STOPPED, "s1"), told={1: worker}, leaving=True)
+    before = Memory(GENERATION, LEAVING, epoch="e1", start="s1", since=98.0)
+    turn = leave(settings(0), before, stopped, 101.0)
+    assert (turn.actions == (), turn.words) == (waits, "Stopped; tells the workers." if waits else "Stopped.")
