@@ -16,7 +16,9 @@ from pathlib import Path
 from ansible import constants, context
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import _preload  # noqa: F401
+from ..plugin_utils._preload import preload
+
+preload()
 
 _ZOMBIE = "Z"
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils import _preload  # noqa: F401
 from ..plugin_utils._poller import Poller
+from ..plugin_utils._preload import preload
+
+preload()
 
 
 class ActionModule(Poller):

@@ -12,7 +12,9 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.doctor._parse import clock_offset
-from ..plugin_utils import _preload  # noqa: F401
+from ..plugin_utils._preload import preload
+
+preload()
 
 
 class ActionModule(ActionBase):

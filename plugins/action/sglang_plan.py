@@ -24,9 +24,12 @@ from ..module_utils.server._observe import Probe, parse_probe
 from ..module_utils.server._placement import Node
 from ..module_utils.server._plan import finish
 from ..module_utils.server._request import Draft, Request, draft
-from ..plugin_utils import _access, _preload  # noqa: F401
+from ..plugin_utils import _access
 from ..plugin_utils._inventory import fabric_addresses
 from ..plugin_utils._planner import Planner
+from ..plugin_utils._preload import preload
+
+preload()
 
 display = Display()
 

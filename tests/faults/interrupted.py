@@ -49,7 +49,7 @@ def controller_killed_then_run_again(scene: Scene) -> None:
     scene.green(scene.play("site.yml"))
 
 
-@fault("controller", SERVING_AGAIN, engine=STAND_IN, quick=True)
+@fault("controller", SERVING_AGAIN, engine=STAND_IN)
 def controller_killed_then_all_rebooted(scene: Scene) -> None:
     """The run is killed in the middle of a switch, nobody comes back, and all nodes are rebooted."""
     kill_in_a_switch(scene)

@@ -103,16 +103,16 @@ def pytest_on(folder: str, core: str, venv: Path) -> Tally:
 
 def on_both_cores(folder: str) -> list[Tally]:
     """Run them with each ansible-core, at the same time: one of them keeps one processor busy."""
-    heading(f"{folder}, core {' and '.join(core for core, _venv in CORES)}", "under a minute")
+    heading(f"{folder}, core {' and '.join(core for core, _venv in CORES)}", "1-2 min")
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda each: pytest_on(folder, *each), CORES))
 
 
 def ecosystem_checks() -> Tally:
     tally = Tally("ecosystem")
-    heading(f"{tally.step}, beside the first scenarios", "4-7 min")
+    heading(tally.step, "1-3 min")
     started = time.monotonic()
-    for result in ecosystem.run_checks(patient=True):
+    for result in ecosystem.run_checks():
         if result.ok:
             tally.ok += 1
         else:
@@ -201,20 +201,16 @@ def finish(tally: Tally, started: float) -> Tally:
 
 def everything() -> list[Tally]:
     lab = None
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        try:
-            # Mostly downloads and unpacking, so it costs the next steps little.
-            lab = lab_up()
-            tallies = [*on_both_cores("unit"), *on_both_cores("contract")]
-            # A scenario waits for its nodes a third of the time.
-            checks = beside.submit(ecosystem_checks)
-        except BaseException:
-            if lab:
-                lab.stop()
-                run_logged("lab-down", [*LAB, "down"], limit=300, env=tool_env())
-            raise
-        scenarios_tally = molecule_scenarios(lab)
-        return [*tallies, checks.result(), scenarios_tally]
+    try:
+        # Mostly downloads and unpacking, so it costs the next steps little.
+        lab = lab_up()
+        tallies = [*on_both_cores("unit"), *on_both_cores("contract"), ecosystem_checks()]
+    except BaseException:
+        if lab:
+            lab.stop()
+            run_logged("lab-down", [*LAB, "down"], limit=300, env=tool_env())
+        raise
+    return [*tallies, molecule_scenarios(lab)]
 
 
 STEPS: dict[str, Callable[[], list[Tally]]] = {

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import typing as t
 
 from ..server._container import LABEL, ContainerSpec
@@ -52,8 +51,6 @@ def act(engine: Docker, action: str, wanted: ContainerSpec | None, params: t.Map
 
 def free_page_cache() -> None:
     """Give the page cache back: on GB10 it is memory of the GPU's that CUDA can't have. Where that is not allowed, the
-    start goes on without."""
-    with contextlib.suppress(OSError):
-        os.sync()
-        with open(_CACHES, "w", encoding="ascii") as file:
-            file.write("1")
+    start goes on without. What is not written to disk yet stays: to wait for that could take for ever."""
+    with contextlib.suppress(OSError), open(_CACHES, "w", encoding="ascii") as file:
+        file.write("1")

@@ -188,8 +188,9 @@ def leave(settings: Settings, memory: Memory, seen: Seen, now: float) -> Turn:
         memory, actions = act(memory, seen, stop, now) if seen.own.runs else (memory, ())
         return turn(memory, f"Stops. {seen.fault}".rstrip(), actions, event, aloud=bool(seen.fault))
     memory = replace(forgotten(memory), until=memory.until or now + FAREWELL)
-    # A keeper that no longer answers has ended itself: there is nobody to be told.
-    heard = [told for peer in settings.others if (told := seen.told.get(peer.rank)) and not told.missed]
+    heard = [told for peer in settings.others if (told := seen.told.get(peer.rank)) and now - told.heard < FAREWELL]
+    # One that was leaving and no longer answers has ended itself: there is nobody to be told.
+    heard = [told for told in heard if not (told.state == LEAVING and told.missed)]
     if any(told.epoch and told.state in (RUNNING, STARTING, LEAVING) for told in heard) and now < memory.until:
         return turn(memory, "Stopped; tells the workers.", (), event, aloud=False)
     words = "Stopped." if not late else f"Docker did not stop it in time. {seen.fault or seen.own.words}".rstrip()

@@ -26,6 +26,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils.keeper._types impo
     FAILED,
     LEAVING,
     LOOKING,
+    RUNNING,
     SERVING,
     STARTING,
     STOPPED,
@@ -261,9 +262,13 @@ def test_the_program_runs_apart_from_everything_around_it(tmp_path: Path) -> Non
     assert (wrong.returncode, wrong.stderr[:6]) == (2, "usage:")
 
 
-@pytest.mark.parametrize(("missed", "waits"), [(0, True), (1, False)])
-def test_a_head_that_is_stopped_tells_a_worker_and_waits_for_none_that_has_ended(missed: int, waits: bool) -> None:
-    worker = Told(1, GENERATION, LEAVING, "e1", "Waits for the head.", heard=100.0, missed=missed)
+@pytest.mark.parametrize(
+    ("state", "missed", "waits"), [(LEAVING, 0, True), (LEAVING, 1, False), (RUNNING, 0, True), (RUNNING, 1, True)]
+)
+def test_a_head_that_is_stopped_tells_a_worker_and_waits_for_none_that_has_ended(
+    state: str, missed: int, waits: bool
+) -> None:
+    worker = Told(1, GENERATION, state, "e1", "As it is.", heard=100.0, missed=missed)
     stopped = Seen(own=Own(STOPPED, "s1"), told={1: worker}, leaving=True)
     before = Memory(GENERATION, LEAVING, epoch="e1", start="s1", since=98.0)
     turn = leave(settings(0), before, stopped, 101.0)
