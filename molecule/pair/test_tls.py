@@ -85,9 +85,7 @@ def test_it_serves_whoever_has_the_key_and_nobody_can_read_one(files: Path) -> N
 @pytest.mark.parametrize("time", ["first", "second"])
 def test_a_renewed_certificate_is_taken_without_a_restart(files: Path, time: str) -> None:
     before, renewed = SINGLE.starts(), renew(files)
-    if time == "first":
-        told = SINGLE.play("site.yml", "--check", "--diff", **variables(files))
-        assert (told.code, told.said("renewed"), shown() == renewed) == (0, True, False)
+    assert shown() != renewed
     played = SINGLE.play("site.yml", **variables(files))
     assert (played.code, SINGLE.starts(), shown()) == (0, before, renewed)
     assert completion_tokens(files) > 0

@@ -89,6 +89,7 @@ failed_ways:
       type: str
 """
 
+import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -97,6 +98,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.edges._ssh_try import log_in
 from ..module_utils.ssh._words import Attempt, failure
 
+# Logins that one node tries on another at the same time.
+_AT_ONCE = 2
 # An agent or a password would prove nothing about the keys in files.
 _OPTIONS = ("IdentityAgent=none", "PasswordAuthentication=no", "KbdInteractiveAuthentication=no")
 
@@ -106,14 +109,16 @@ def attempt(target: dict[str, str], timeout: int) -> Attempt:
 
 
 def verify(targets: list[dict[str, str]], timeout: int) -> dict[str, t.Any]:
-    nodes = list(dict.fromkeys(target["node"] for target in targets))
+    nodes = dict.fromkeys(target["node"] for target in targets)
+    # From the tenth connection that has not logged in yet, sshd drops some (MaxStartups): four nodes make eight.
+    free = {node: threading.BoundedSemaphore(_AT_ONCE) for node in nodes}
 
-    def attempts_of(node: str) -> list[Attempt]:
-        # One after the other: from the tenth connection that has not logged in yet, sshd drops some (MaxStartups).
-        return [attempt(target, timeout) for target in targets if target["node"] == node]
+    def tried(target: dict[str, str]) -> Attempt:
+        with free[target["node"]]:
+            return attempt(target, timeout)
 
-    with ThreadPoolExecutor(max_workers=max(len(nodes), 1)) as pool:
-        attempts = [one for tried in pool.map(attempts_of, nodes) for one in tried]
+    with ThreadPoolExecutor(max_workers=max(len(targets), 1)) as pool:
+        attempts = list(pool.map(tried, targets))
     return {
         "reached": [one.host for one in attempts if one.reached],
         "failed_ways": [failure(one) for one in attempts if not one.reached],

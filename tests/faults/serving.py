@@ -69,7 +69,7 @@ def keepers_started_again(scene: Scene, signal: str, seconds: float) -> None:
     )
 
 
-@fault("keeper", SERVING_AS_BEFORE, quick=True, holds=12.0)
+@fault("keeper", SERVING_AS_BEFORE, holds=12.0)
 def keepers_killed(scene: Scene) -> None:
     """Every keeper gets SIGKILL; systemd starts them again, and they take the running ranks as they are."""
     keepers_started_again(scene, "KILL", 30)

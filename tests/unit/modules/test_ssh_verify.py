@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,22 @@ def test_no_target_is_no_failure() -> None:
 def test_without_a_client_that_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     assert ssh_verify.attempt(targets("good")[0], 1).words == "there is no ssh on this machine (package openssh-client)"
+
+
+def test_two_logins_at_a_time_are_tried_on_a_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sshd drops connections when too many have not logged in yet; each of four nodes tries this one."""
+    now, most, lock = [0], [0], threading.Lock()
+
+    def log_in(host: str, timeout: int, options: tuple[str, ...]) -> tuple[int, str]:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        with lock:
+            now[0] -= 1
+        return 0, ""
+
+    monkeypatch.setattr(ssh_verify, "log_in", log_in)
+    hosts = [f"way-{number}" for number in range(6)]
+    answer = ssh_verify.verify([{"node": "spark-02", "host": host} for host in hosts], timeout=1)
+    assert (answer["reached"], most[0]) == (hosts, 2)
