@@ -205,14 +205,12 @@ def timed(check: Check, tree: Tree) -> Result:
     return Result(check.name, outcome.ok, time.monotonic() - started, outcome.log)
 
 
-def run_checks(only: list[str] | None = None, jobs: int = 2, patient: bool = False) -> list[Result]:
-    """Run them, `jobs` at a time. `patient`: with what other programs leave of the processors."""
+def run_checks(only: list[str] | None = None, jobs: int = 2) -> list[Result]:
     checks = [check for check in CHECKS if not only or check.name in only]
     results = []
     with tempfile.TemporaryDirectory(prefix="dgxspark-sglang-") as folder:
         tree = copy_tree(Path(folder) / "tree")
-        # Of Linux's threads each has a niceness of its own, which the programs that it starts inherit.
-        with ThreadPoolExecutor(max_workers=jobs, initializer=os.nice, initargs=(19 if patient else 0,)) as pool:
+        with ThreadPoolExecutor(max_workers=jobs) as pool:
             running = [pool.submit(timed, check, tree) for check in checks]
             for done in as_completed(running):
                 result = done.result()

@@ -110,9 +110,9 @@ def on_both_cores(folder: str) -> list[Tally]:
 
 def ecosystem_checks() -> Tally:
     tally = Tally("ecosystem")
-    heading(f"{tally.step}, beside the tests", "4-6 min")
+    heading(tally.step, "1-3 min")
     started = time.monotonic()
-    for result in ecosystem.run_checks(patient=True):
+    for result in ecosystem.run_checks():
         if result.ok:
             tally.ok += 1
         else:
@@ -200,18 +200,16 @@ def finish(tally: Tally, started: float) -> Tally:
 
 
 def everything() -> list[Tally]:
-    # Mostly downloads and unpacking, so it costs the next steps little.
-    lab = lab_up()
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        try:
-            # Its tools install themselves first, and some unit tests wait: together they take less than in a row.
-            checks = beside.submit(ecosystem_checks)
-            tallies = [*on_both_cores("unit"), *on_both_cores("contract"), checks.result()]
-        except BaseException:
+    lab = None
+    try:
+        # Mostly downloads and unpacking, so it costs the next steps little.
+        lab = lab_up()
+        tallies = [*on_both_cores("unit"), *on_both_cores("contract"), ecosystem_checks()]
+    except BaseException:
+        if lab:
             lab.stop()
             run_logged("lab-down", [*LAB, "down"], limit=300, env=tool_env())
-            Job.stop_all()  # else the checks would be waited for
-            raise
+        raise
     return [*tallies, molecule_scenarios(lab)]
 
 

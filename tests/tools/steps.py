@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,12 +71,7 @@ def tool_env(venv: Path = VENV, **extra: str) -> dict[str, str]:
 class Job:
     """A command in its own process group, writing to a log."""
 
-    _running: t.ClassVar[set[Job]] = set()
-    _over: t.ClassVar[bool] = False
-
     def __init__(self, name: str, argv: list[str], *, cwd: Path = REPO, env: dict[str, str] | None = None) -> None:
-        if Job._over:
-            raise RuntimeError(f"{name}: everything was ended")
         LOGS.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.log = LOGS / f"{name}.log"
@@ -94,23 +88,9 @@ class Job:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        Job._running.add(self)
-
-    @classmethod
-    def stop_all(cls) -> None:
-        """End what runs, also what other threads wait for; nothing begins any more."""
-        cls._over = True
-        for job in list(cls._running):
-            job.stop()
 
     def wait(self, limit: float = 1800) -> Outcome:
         """Wait for the end; a command over its limit is ended with its children and counts as failed."""
-        try:
-            return self._ended(limit)
-        finally:
-            Job._running.discard(self)
-
-    def _ended(self, limit: float) -> Outcome:
         while True:
             left = limit - (time.monotonic() - self._started)
             try:
