@@ -111,6 +111,10 @@ probe:
         - C(others) is what each other running container of this collection holds, by its name.
       type: dict
       sample: {total: 130663727104, available: 121333940224, held: 0, others: {}}
+    state:
+      description: The C(path) of O(state_dir), and how many bytes are free there, C(room).
+      type: dict
+      sample: {path: /etc/dgxspark-sglang, room: 812345196544}
     last_good:
       description: What last passed the gate on this node; empty when nothing did.
       type: dict
@@ -124,6 +128,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._errors import SparkError
 from ..module_utils.edges import _held, _host, _units
 from ..module_utils.edges._docker import HAVE_DOCKER, Docker
+from ..module_utils.edges._files import room
 from ..module_utils.edges._http import Api
 from ..module_utils.edges._plans import last_good
 from ..module_utils.server._container import Observed
@@ -143,6 +148,7 @@ def probe(module: AnsibleModule) -> dict[str, t.Any]:
         "ports": {str(port): {**owner, "container": ""} for port, owner in listeners.items()},
         "interfaces": [asdict(interface) for interface in _host.interfaces(module.run_command)],
         "memory": {**_host.memory(), "held": 0, "others": {}},
+        "state": {"path": params["state_dir"], "room": room(params["state_dir"])},
         "last_good": last_good(params["state_dir"], params["name"]),
         "keepers": {name: asdict(_units.look(module.run_command, name)) for name in _units.kept(module.run_command)},
     }

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.dgxspark.sglang.tests.faults.fault import (
+    REFUSED,
     SERVING_AGAIN,
     SERVING_AS_BEFORE,
     STAND_IN,
@@ -83,9 +84,8 @@ def node_lost_halfway(scene: Scene) -> None:
     scene.green(scene.play("site.yml"))
 
 
-@fault("disk", SERVING_AGAIN, "No space left on device")
+@fault("disk", REFUSED, "spark-02: /etc/dgxspark-sglang has 0 KiB free", "make room there")
 def state_folder_full(scene: Scene) -> None:
     """The disk below the worker's /etc/dgxspark-sglang is full when a change of plan begins."""
     scene.full_disk(scene.worker, "/etc/dgxspark-sglang")
     scene.red(scene.play("site.yml", **OTHER_PLAN))
-    scene.repair()

@@ -154,6 +154,7 @@ def probe_result(**changes: t.Any) -> dict[str, t.Any]:
             "ports": {},
             "interfaces": [asdict(face) for face in rail_pair()],
             "memory": {"total": 128849018880, "available": 118111600640},
+            "state": {"path": "/etc/dgxspark-sglang", "room": 2**40},
             "last_good": {},
             **changes,
         },

@@ -107,6 +107,14 @@ def text_of(path: str) -> str:
         return ""
 
 
+def room(folder: str) -> int:
+    """Return the bytes that are free for root in a folder, or in the nearest one above it that exists."""
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    found = os.statvfs(folder)
+    return found.f_bfree * found.f_frsize
+
+
 def digest_of(path: str) -> str:
     """Return a file's SHA-256; empty when it can't be read."""
     try:

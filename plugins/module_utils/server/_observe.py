@@ -18,12 +18,16 @@ from ..model._split import indivisible
 from ._beside import MoeConfigs, parse_moe
 from ._request import Draft
 
+# Bytes for secrets, the last good plan and the journals, all of a few kilobytes.
+STATE_ROOM = 2**20
+
 
 @dataclass(frozen=True)
 class Probe:
     """One node as it is now. `container` is the public view of the instance's container, empty when there is none.
 
-    `running`: the instances that run; `beside`: another instance -> its model's folder.
+    `running`: the instances that run; `beside`: another instance -> its model's folder; `state`: path and room (bytes)
+    of the folder for secrets and the last good plan.
     """
 
     node: str
@@ -40,6 +44,7 @@ class Probe:
     interfaces: tuple[Interface, ...] = ()
     memory: t.Mapping[str, t.Any] = field(default_factory=dict)
     running: frozenset[str] = frozenset()
+    state: t.Mapping[str, t.Any] = field(default_factory=dict)
     model: ModelFolder | None = None
     beside: t.Mapping[str, ModelFolder] = field(default_factory=dict)
     moe: MoeConfigs = field(default_factory=MoeConfigs)
@@ -82,6 +87,7 @@ def parse_probe(
         interfaces=tuple(Interface(**{**face, "addresses": tuple(face["addresses"])}) for face in found["interfaces"]),
         memory=found["memory"],
         running=frozenset(item["name"] for item in found["containers"] if item["running"]),
+        state=found["state"],
         model=_folder(folder),
         beside={name: _folder(item) for name, item in (beside or {}).items()},
         moe=parse_moe(moe),
@@ -106,6 +112,7 @@ def problems_of(drafted: Draft, probes: t.Mapping[str, Probe], strict: bool) -> 
             continue
         found += _engine_problems(probe, drafted.request.gpus if strict else "none")
         found += _port_problems(probe, drafted.ports[node.name], drafted.request.instance)
+        found += _state_problems(probe)
         found += _content_problems(probe, drafted) if strict else []
     looked = [probes[node.name] for node in drafted.placement.nodes]
     if strict and not found:
@@ -132,6 +139,15 @@ def _engine_problems(probe: Probe, gpus: str) -> list[Problem]:
             )
         ]
     return []
+
+
+def _state_problems(probe: Probe) -> list[Problem]:
+    """A plan that serves and can't be kept would leave a cluster that does not come back."""
+    if not probe.state or probe.state["room"] >= STATE_ROOM:
+        return []
+    path, free = probe.state["path"], probe.state["room"] // 1024
+    what = f"{probe.node}: {path} has {free} KiB free, needed are {STATE_ROOM // 1024} for the plan and its secrets."
+    return [Problem(what, f"make room there (df -h {path} on the node shows who has it).")]
 
 
 def _port_problems(probe: Probe, ports: t.Mapping[str, int], instance: str) -> list[Problem]:

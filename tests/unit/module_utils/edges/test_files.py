@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.dgxspark.sglang.plugins.module_utils.edges._files import write_private
+from ansible_collections.dgxspark.sglang.plugins.module_utils.edges._files import room, write_private
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -63,3 +64,7 @@ def test_nothing_wanted_removes_the_folder(folder: Path) -> None:
 
 def test_nothing_wanted_and_nothing_there_is_no_change(folder: Path) -> None:
     assert write_private(str(folder), {}) is False
+
+
+def test_the_room_of_a_folder_that_is_not_there_yet_is_that_of_the_one_above_it(tmp_path: Path) -> None:
+    assert 0 < room(str(tmp_path / "not" / "there")) <= shutil.disk_usage(tmp_path).total

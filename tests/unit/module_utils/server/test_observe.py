@@ -52,6 +52,7 @@ def test_a_probe_joins_what_the_three_modules_say() -> None:
         image_sglang="0.5.23",
         interfaces=rail_pair(),
         memory={"total": 128849018880, "available": 118111600640},
+        state={"path": "/etc/dgxspark-sglang", "room": 2**40},
         model=folder(),
     )
 
@@ -122,6 +123,14 @@ def test_healthy_nodes_have_no_problem() -> None:
             {"docker_error": "Docker does not answer on this node: x"},
             ("spark-02: Docker does not answer on this node: x", ""),
             id="Docker is down",
+        ),
+        pytest.param(
+            {"state": {"path": "/srv/state", "room": 4096}},
+            (
+                "spark-02: /srv/state has 4 KiB free, needed are 1024 for the plan and its secrets.",
+                "make room there (df -h /srv/state on the node shows who has it).",
+            ),
+            id="no room for the plan",
         ),
         pytest.param(
             {"gpu_runtime": False},
