@@ -79,8 +79,11 @@ def _summary(faults: t.Sequence[t.Any], records: t.Mapping[str, t.Any]) -> str:
     if not ran:
         return "No run has been recorded yet.\n\n"
     green = sum(record.green for record in ran)
-    versions = ", ".join(f"{name} {version}" for name, version in ran[-1].versions.items())
-    dates = sorted(record.date for record in ran)
+    ran_in_turn = sorted(ran, key=lambda record: record.date)
+    dates = [record.date for record in ran_in_turn]
+    # Not all need to be of one run: `--only` keeps the records of the others.
+    found = {name: [record.versions.get(name, "") for record in ran_in_turn] for name in sorted(ran[-1].versions)}
+    versions = ", ".join(f"{name} {' and '.join(dict.fromkeys(filter(None, each)))}" for name, each in found.items())
     return (
         f"{green} of {len(faults)} as they must be, {len(ran) - green} failed, {len(faults) - len(ran)} not run;"
         f" {dates[0]} to {dates[-1]}; {versions}.\n\n"
