@@ -126,7 +126,7 @@ def last_good_is_broken_too(scene: Scene) -> None:
     scene.red(scene.finish(run))
 
 
-@fault("image", REFUSED, "container named sglang exists that this collection did not make", serving=False)
+@fault("image", REFUSED, "spark-02: a container named sglang exists that this collection did not make", serving=False)
 def stranger_with_our_name(scene: Scene) -> None:
     """Somebody else's container has the server's name on the worker, while nothing serves."""
     stranger = f"docker run --detach --name sglang --network none --entrypoint sleep {FAULTY} 600"

@@ -132,7 +132,7 @@ def sanity(tree: Tree) -> Outcome:
     folders = [str(Path(found).parent) for found in map(setup.interpreter, SANITY_PYTHONS) if found]
     env = tree.env(HOME=str(sanity_home()))
     env["PATH"] = os.pathsep.join([str(VENV / "bin"), *dict.fromkeys(folders), env["PATH"]])
-    # They are about what is shipped; of tests and tools ruff and mypy see more.
+    # They are about what is shipped. Ruff looks at the rest, and mypy at the tools.
     argv = ["ansible-test", "sanity", "--venv", "--color", "no", "--exclude", "tests/", "--exclude", "molecule/"]
     return run_logged("ecosystem-sanity", argv, cwd=tree.top, env=env)
 

@@ -133,8 +133,12 @@ def show_tail(log: Path, lines: int = 40, worth_reading: re.Pattern[str] | None 
     """The end of a log (of the lines worth reading, where there are any), indented, so that no line passes for ours."""
     text = log.read_text(errors="replace").splitlines()
     chosen = [line for line in text if worth_reading and worth_reading.search(line)]
-    say(f"   the {'faults' if chosen else 'last lines'} in {log.relative_to(REPO)}:")
-    for line in (chosen or text)[-lines:]:
+    _show(f"the {'faults' if chosen else 'last lines'}", log, (chosen or text)[-lines:])
+
+
+def _show(what: str, log: Path, lines: list[str]) -> None:
+    say(f"   {what} in {log.relative_to(REPO)}:")
+    for line in lines:
         say(f"   | {line[:300]}")
 
 
@@ -153,6 +157,4 @@ def show_failure(log: Path, lines: int = 80) -> None:
         show_tail(log, lines)
         return
     begin = max((number for number in range(faults[0]) if "TASK [" in text[number]), default=faults[0])
-    say(f"   the first failure in {log.relative_to(REPO)}:")
-    for line in text[begin : begin + lines]:
-        say(f"   | {line[:300]}")
+    _show("the first failure", log, text[begin : begin + lines])

@@ -52,7 +52,10 @@ def keep(state_dir: str, instance: str, plan: t.Mapping[str, t.Any]) -> None:
         os.makedirs(state_dir, mode=0o700, exist_ok=True)
         replace(plan_file(state_dir, instance), _text(plan))
     except OSError as error:
-        raise SparkError(f"The last good plan can't be written: {error}.", "look at the node's disk.") from error
+        hint = (
+            "make room on the node's disk and run site.yml again; until then a reboot does not bring the server back."
+        )
+        raise SparkError(f"The last good plan can't be written: {error}.", hint) from error
 
 
 def forget(state_dir: str, instance: str) -> None:

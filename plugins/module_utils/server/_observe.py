@@ -146,8 +146,10 @@ def _state_problems(probe: Probe) -> list[Problem]:
     if not probe.state or probe.state["room"] >= STATE_ROOM:
         return []
     path, free = probe.state["path"], probe.state["room"] // 1024
-    what = f"{probe.node}: {path} has {free} KiB free, needed are {STATE_ROOM // 1024} for the plan and its secrets."
-    return [Problem(what, f"make room there (df -h {path} on the node shows who has it).")]
+    what = (
+        f"{probe.node}: {path} has {free} KiB free, needed are {STATE_ROOM // 1024} KiB for the plan and its secrets."
+    )
+    return [Problem(what, f"make room there (df -h {path} on the node names the file system).")]
 
 
 def _port_problems(probe: Probe, ports: t.Mapping[str, int], instance: str) -> list[Problem]:

@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[3]
 FILTERS = sorted(path.stem for path in (ROOT / "plugins" / "filter").glob("*.py"))
 
 
-@pytest.mark.parametrize("action", ["cluster_lock", "sglang_plan", "node_doctor", "nccl_probe", "model_download"])
+@pytest.mark.parametrize(
+    "action", ["cluster_lock", "sglang_plan", "node_doctor", "nccl_probe", "model_download", "image_bundle"]
+)
 def test_an_action_with_which_playbooks_begin_brings_all_filters(action: str) -> None:
     program = f"""
 import importlib, json, sys

@@ -127,8 +127,8 @@ def test_healthy_nodes_have_no_problem() -> None:
         pytest.param(
             {"state": {"path": "/srv/state", "room": 4096}},
             (
-                "spark-02: /srv/state has 4 KiB free, needed are 1024 for the plan and its secrets.",
-                "make room there (df -h /srv/state on the node shows who has it).",
+                "spark-02: /srv/state has 4 KiB free, needed are 1024 KiB for the plan and its secrets.",
+                "make room there (df -h /srv/state on the node names the file system).",
             ),
             id="no room for the plan",
         ),
