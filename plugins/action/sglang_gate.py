@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._text import duration
-from ..module_utils.server._gate import FAILED, PASSED, WAITING, Report, root_cause
+from ..module_utils.server._gate import FAILED, PASSED, UNREACHABLE, WAITING, Report, root_cause
 
 display = Display()
 
@@ -98,7 +98,7 @@ class ActionModule(ActionBase):
                 state = PASSED if self.passed else WAITING
                 return {"report": self._report(state, "", "its last look was not waited for"), "phase": self.shown}
             if looking.is_alive() and self._elapsed() > self.limit + _LAST_LOOK:
-                gone = self._report(FAILED, "container", "its node does not answer.", "check its power and network.")
+                gone = self._report(FAILED, UNREACHABLE, "its node does not answer.", "check its power and network.")
                 return {"report": gone, "phase": self.shown}
         return answer
 
@@ -114,7 +114,7 @@ class ActionModule(ActionBase):
                 return {"report": {**result["report"], "node": self.node}, "phase": result["phase"]}
             time.sleep(pause)
         reason = f"could not be looked at: {result.get('msg', result)}"
-        return {"report": self._report(FAILED, "container", reason, "check the node and its ssh."), "phase": ""}
+        return {"report": self._report(FAILED, UNREACHABLE, reason, "check the node and its ssh."), "phase": ""}
 
     def _report(self, state: str, step: str, reason: str, hint: str = "") -> dict[str, t.Any]:
         empty = {"log_tail": [], "finished_at": "", "echo": False}

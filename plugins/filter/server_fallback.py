@@ -47,19 +47,31 @@ _value:
 import typing as t
 from dataclasses import asdict
 
+from ..module_utils.keeper._unit import DISABLE
+from ..module_utils.server._container import RENEW
+from ..module_utils.server._plan import runs
 from ..module_utils.server._recovery import Outcome, fallback
 from .server_story import server_story
 
 
 def server_fallback(hostvars: t.Any, nodes: t.Sequence[str], plan: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    kept = {node: (hostvars[node].get("server_looked") or {}).get("probe", {}).get("last_good", {}) for node in nodes}
-    # A node that did not answer, or whose module broke, may have done anything.
+    probes = {node: (hostvars[node].get("server_looked") or {}).get("probe", {}) for node in nodes}
+    kept = {node: probe.get("last_good", {}) for node, probe in probes.items()}
+    found = {node: probe.get("container", {}) for node, probe in probes.items()}
+    # Where all was as planned there was nothing to do, also for a node that did not answer. Else it may have done it.
+    idle = [node for node in nodes if node not in plan["ranks"]]
+    planned = runs(plan["generation"], {node: found[node] for node in plan["ranks"]}) and not any(map(found.get, idle))
     started = [hostvars[node].get("server_started") or {"unreachable": True} for node in nodes]
-    touched = any(
-        result.get("changed") or ("actions" not in result and result.get("touched", True)) for result in started
-    )
+    touched = any(_touched(result, unknown=not planned) for result in started)
     told = server_story(hostvars, list(plan["ranks"]), nodes)
     return asdict(fallback(kept, plan["generation"], Outcome(told["started"], touched, told["step"])))
+
+
+def _touched(result: t.Mapping[str, t.Any], unknown: bool) -> bool:
+    """Whether a container was touched: not by new secret files alone, nor by the end of a keeper that had none."""
+    if "actions" in result:
+        return not {RENEW, DISABLE}.issuperset(result["actions"])
+    return bool(result.get("touched", unknown))
 
 
 class FilterModule:

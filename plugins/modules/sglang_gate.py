@@ -154,7 +154,7 @@ report:
       type: str
       sample: failed
     step:
-      description: The check that failed or is being waited for.
+      description: The check that failed or is being waited for; V(unreachable) when the node could not be looked at.
       type: str
       sample: container
     reason:

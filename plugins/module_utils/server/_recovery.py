@@ -10,10 +10,15 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass
 
+from ._gate import UNREACHABLE
+
+# Steps of the gate that what serves can't fail.
+_DEAD = ("container", "health")
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a failed run did: `started` every rank's container is up, `touched` something on some node was changed, and
+    """What a failed run did: `started` every rank's container is up, `touched` some container was or may have been, and
     the gate's `step` that failed."""
 
     started: bool
@@ -44,13 +49,15 @@ def fallback(last_good: t.Mapping[str, t.Mapping[str, t.Any]], failed: str, outc
     """
     if not outcome.touched and not outcome.started:
         return Fallback(False, "nothing was touched: what ran before runs on", halt=False)
-    if not outcome.touched and outcome.step not in ("container", "health"):
-        return Fallback(False, "it runs as planned and was left alone", halt=False)
     known = {node: kept for node, kept in last_good.items() if kept}
-    if not known:
-        return Fallback(False, "nothing has passed the gate here before")
     ranks = Counter(str(kept["generation"]) for kept in known.values())
     whole = [kept for kept in known.values() if ranks[str(kept["generation"])] == kept["nnodes"]]
+    # What an interrupted run has left running is no better than what this one would have started.
+    proven = not whole or whole[0]["generation"] == failed
+    if not outcome.touched and (outcome.step == UNREACHABLE or (proven and outcome.step not in _DEAD)):
+        return Fallback(False, "it runs as planned and was left alone", halt=False)
+    if not known:
+        return Fallback(False, "nothing has passed the gate here before")
     if not whole:
         some = next(iter(known.values()))
         count = ranks[str(some["generation"])]

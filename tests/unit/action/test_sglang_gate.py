@@ -122,7 +122,7 @@ def test_a_look_that_hangs_beyond_the_limit_is_a_failure(gate: Gate, monkeypatch
     over.set()
     assert (result["report"], result["elapsed"] < 20) == (
         {
-            **seen(FAILED, "container", "its node does not answer.")["report"],
+            **seen(FAILED, "unreachable", "its node does not answer.")["report"],
             "hint": "check its power and network.",
             "log_tail": [],
         },

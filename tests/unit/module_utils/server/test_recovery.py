@@ -61,6 +61,19 @@ def test_what_runs_and_was_not_touched_is_left_alone(step: str) -> None:
     assert fallback(BOTH, "good", Outcome(started=True, touched=False, step=step)) == ALONE
 
 
+@pytest.mark.parametrize("failed", ["good", "new"])
+def test_a_node_that_can_not_be_looked_at_is_no_reason_to_touch_what_runs(failed: str) -> None:
+    assert fallback(BOTH, failed, Outcome(started=True, touched=False, step="unreachable")) == ALONE
+
+
+@pytest.mark.parametrize("step", ["identity", "generation", "transport", "moe", "certificate"])
+def test_what_an_interrupted_run_has_left_and_does_not_pass_makes_room_for_what_did(step: str) -> None:
+    untouched = Outcome(started=True, touched=False, step=step)
+    assert fallback(BOTH, "new", untouched) == BACK
+    assert fallback({"a": {}, "b": {}}, "new", untouched) == ALONE  # nothing better is known
+    assert fallback({"a": good(), "b": {}}, "new", untouched) == ALONE
+
+
 @pytest.mark.parametrize("last_good", [BOTH, {"a": {}, "b": {}}, {"a": good(), "b": {}}], ids=["known", "none", "part"])
 @pytest.mark.parametrize("failed", ["good", "new"])
 def test_where_nothing_was_touched_there_is_nothing_to_go_back_to(
