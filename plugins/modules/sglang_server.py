@@ -242,14 +242,14 @@ from ..module_utils.edges._rank import act, api_port
 from ..module_utils.keeper._unit import DISABLE, HOLD, with_keeper
 from ..module_utils.server._container import RDMA_DEVICES, ContainerSpec, build, decide, diff, refuse_foreign
 from ..module_utils.server._downtime import seconds_of
-from ..module_utils.server._secrets import secret_dir, secret_files, speaks_tls, used
+from ..module_utils.server._secrets import TLS_PEM, former_dir, secret_dir, secret_files, speaks_tls, used
 
 UP = ("started", "restarted")
 
 
 def converge(module: AnsibleModule) -> dict[str, t.Any]:
     params, state = module.params, module.params["state"]
-    secrets = used(params["args"], params)
+    secrets = used(params["args"], {**params, "tls_pem": params["tls_pem"] or former_pem(params)})
     unseen = module.check_mode and not HAVE_DOCKER
     if unseen:
         module.warn(f"Docker was not asked: {NO_SDK_HINT} Assuming that no server of this collection is here.")
@@ -262,7 +262,7 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
     keeper = _units.look(module.run_command, params["name"])
     actions = with_keeper(actions, state not in UP, keeper.active, keeper.enabled)
     if engine and wanted and actions:
-        preflight(wanted, module, engine)
+        preflight(wanted, module, engine, secrets)
     spent: dict[str, float] = {}
     if engine and not module.check_mode:
         spent = perform(module, engine, actions, wanted, secrets)
@@ -287,10 +287,14 @@ def wanted_spec(module: AnsibleModule, engine: Docker | None, secrets: dict[str,
     return build(params, image_id, secrets)
 
 
-def preflight(wanted: ContainerSpec, module: AnsibleModule, engine: Docker) -> None:
+def former_pem(params: dict[str, t.Any]) -> str:
+    return read_private(former_dir(params["state_dir"], params["name"])).get(TLS_PEM, "")
+
+
+def preflight(wanted: ContainerSpec, module: AnsibleModule, engine: Docker, secrets: dict[str, str]) -> None:
     """Refuse what can't work while the old container still runs. In check mode image and model may be yet to come."""
     params = module.params
-    if speaks_tls(params["args"]) and not params["tls_pem"]:
+    if speaks_tls(params["args"]) and "tls_pem" not in secrets:
         what = "This plan speaks TLS (ssl_certfile), and there is no key and certificate for it."
         raise SparkError(what, "set server_tls_certificate and server_tls_key.")
     if not os.path.isdir(params["model_path"]) and not module.check_mode:
@@ -324,6 +328,9 @@ def perform(
     spent: dict[str, float] = {}
     # The folder must be there to be mounted; its files change only once Docker has accepted the replacement.
     os.makedirs(secret_dir(params["state_dir"], name) if secrets else params["state_dir"], mode=0o700, exist_ok=True)
+    former = read_private(secret_dir(params["state_dir"], name)).get(TLS_PEM, "")
+    if former and wanted and "tls_pem" not in secrets:  # should this plan fail, the one before needs its certificate
+        write_private(former_dir(params["state_dir"], name), {TLS_PEM: former})
     touched = False
     try:
         for action in actions:
@@ -340,6 +347,8 @@ def perform(
         raise
     if params["state"] == "absent" or (wanted and not secrets):
         write_private(secret_dir(params["state_dir"], name), {})
+    if params["state"] == "absent":
+        write_private(former_dir(params["state_dir"], name), {})
     return spent
 
 

@@ -14,7 +14,8 @@ import stat
 import typing as t
 
 from .._errors import SparkError
-from ._files import replace, text_of
+from ..server._secrets import former_dir
+from ._files import replace, text_of, write_private
 
 _ENDING = ".last_good.json"
 
@@ -51,6 +52,7 @@ def keep(state_dir: str, instance: str, plan: t.Mapping[str, t.Any]) -> None:
     try:
         os.makedirs(state_dir, mode=0o700, exist_ok=True)
         replace(plan_file(state_dir, instance), _text(plan))
+        write_private(former_dir(state_dir, instance), {})  # there is no way back behind this plan
     except OSError as error:
         hint = (
             "make room on the node's disk and run site.yml again; until then a reboot does not bring the server back."

@@ -17,7 +17,8 @@ import typing as t
 SECRET_MOUNT = "/run/sglang"
 CONFIG_FILE = f"{SECRET_MOUNT}/config.yaml"
 HF_TOKEN_FILE = f"{SECRET_MOUNT}/hf_token"
-TLS_FILE = f"{SECRET_MOUNT}/tls.pem"
+TLS_PEM = "tls.pem"
+TLS_FILE = f"{SECRET_MOUNT}/{TLS_PEM}"
 
 # Options that are secrets, and those of them that are flags of SGLang's and so belong into its YAML file.
 SECRETS = ("api_key", "admin_api_key", "hf_token", "tls_pem")
@@ -65,11 +66,16 @@ def secret_dir(state_dir: str, name: str) -> str:
     return f"{state_dir}/{name}.secrets"
 
 
+def former_dir(state_dir: str, name: str) -> str:
+    """Return where the certificate waits that the last good plan speaks TLS with and the one that is tried does not."""
+    return f"{secret_dir(state_dir, name)}.former"
+
+
 def secret_files(secrets: t.Mapping[str, str]) -> dict[str, str]:
     """Return file name -> content for the secret folder. SGLang's YAML keys are its flags with hyphens."""
     config = {name.replace("_", "-"): value for name, value in sorted(secrets.items()) if name in SECRET_FLAGS}
     files = {"config.yaml": "".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items())}
-    files |= {"hf_token": secrets.get("hf_token", ""), "tls.pem": secrets.get("tls_pem", "")}
+    files |= {"hf_token": secrets.get("hf_token", ""), TLS_PEM: secrets.get("tls_pem", "")}
     return {name: content for name, content in files.items() if content}
 
 
@@ -77,5 +83,5 @@ def secrets_of(files: t.Mapping[str, str]) -> dict[str, str]:
     """Return the secrets that `secret_files` made files of. Raises ValueError for what it did not make."""
     lines = [line.partition(": ") for line in files.get("config.yaml", "").splitlines()]
     found = {key.replace("-", "_"): str(json.loads(value)) for key, _colon, value in lines}
-    found |= {"hf_token": files.get("hf_token", ""), "tls_pem": files.get("tls.pem", "")}
+    found |= {"hf_token": files.get("hf_token", ""), "tls_pem": files.get(TLS_PEM, "")}
     return {name: value for name, value in found.items() if value}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import SparkError
-from ansible_collections.dgxspark.sglang.plugins.module_utils.edges import _rank
+from ansible_collections.dgxspark.sglang.plugins.module_utils.edges import _plans, _rank
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._container import ContainerSpec, Observed
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._secrets import tls_args
 from ansible_collections.dgxspark.sglang.plugins.modules import sglang_server
@@ -249,6 +249,19 @@ def test_where_the_engine_reads_it_once_a_renewed_certificate_is_another_server(
 def test_a_worker_gets_no_private_key(converge: Converge, tmp_path: Path) -> None:
     result = converge(Engine(), tls_pem="first")
     assert (result["container"]["tls"], (tmp_path / "state/sglang.secrets").exists()) == ("", False)
+
+
+def test_the_way_back_to_a_plan_with_tls_has_its_certificate(
+    converge: Converge, params: dict[str, t.Any], tmp_path: Path
+) -> None:
+    """A request that takes TLS away and fails gives none for the plan before."""
+    engine, kept = running(converge, **tls(params)), tmp_path / "state/sglang.secrets/tls.pem"
+    assert converge(engine)["changed"] is True
+    assert not kept.exists()
+    assert converge(engine, **tls(params, ""))["changed"] is True
+    assert kept.read_text(encoding="utf-8") == "first"
+    _plans.keep(str(tmp_path / "state"), "sglang", {"generation": "new"})
+    assert [path.name for path in (tmp_path / "state").iterdir() if path.is_dir()] == ["sglang.secrets"]
 
 
 def test_a_plan_with_tls_and_no_certificate_is_refused_while_the_old_server_runs(
