@@ -128,13 +128,13 @@ ROUNDS: dict[str, list[Fault]] = {
             {("gpu-runtime", NODE, "fail")},
         ),
         (
-            "docker image tag lmsysorg/sglang:v0.5.23 keep:1; docker pull -q lmsysorg/sglang:faulty;"
-            " docker image tag lmsysorg/sglang:faulty lmsysorg/sglang:v0.5.23",
-            "docker image tag keep:1 lmsysorg/sglang:v0.5.23; docker image rm keep:1 lmsysorg/sglang:faulty",
+            "docker image tag lmsysorg/sglang:v0.5.23 keep:1;"
+            " printf 'FROM keep:1\\nLABEL another=image\\n' | docker build --quiet --tag lmsysorg/sglang:v0.5.23 -",
+            "docker image tag keep:1 lmsysorg/sglang:v0.5.23; docker image rm keep:1; docker image prune --force",
             {("image", "", "fail")},
         ),
         (
-            "docker run --detach --name webui --entrypoint sleep lmsysorg/sglang:faulty 600",
+            "docker run --detach --name webui --entrypoint sleep keep:1 600",
             "docker rm --force webui",
             {("other-containers", NODE, "info")},
         ),

@@ -40,10 +40,12 @@ def wrong_fabric_address(scene: Scene) -> None:
     scene.refused("site.yml", spark_fabric_addresses=["192.168.100.11"])
 
 
-@fault("request", REFUSED, "ports: port 22 is taken by sshd", "choose another server_port", quick=True)
+@fault("request", REFUSED, "spark-02: ports: port 31000 is taken by", "choose another server_port", quick=True)
 def port_taken_on_a_worker(scene: Scene) -> None:
-    """The request wants a port at which another program listens on the nodes."""
-    scene.refused("site.yml", server_port=22)
+    """The request wants a port at which another program listens on the worker."""
+    scene.sh(scene.worker, "systemd-run --quiet --unit=squatter python3 -m http.server 31000; sleep 1")
+    scene.undo.callback(scene.sh, scene.worker, "systemctl stop squatter")
+    scene.refused("site.yml", server_port=31000)
 
 
 @fault("node", REFUSED, "reachable: can't be reached", "check its power, network and ssh", quick=True)
@@ -92,7 +94,7 @@ def truncated_shard(scene: Scene) -> None:
 
 @fault("disk", REFUSED, "must stay free", "make room")
 def no_room_for_the_model(scene: Scene) -> None:
-    """The disk for models has less room on the head than another model needs."""
+    """The disk for models has less room on every node than another model needs."""
     place = "/home/spark/no-room"
     mount = "mount -t tmpfs -o size=2m,mode=0777 tmpfs"
     scene.each(lambda node: scene.sh(node, f"mkdir -p {place} && {mount} {place}"))

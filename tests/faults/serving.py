@@ -88,14 +88,14 @@ def keepers_reloaded(scene: Scene) -> None:
     scene.each(lambda node: scene.sh(node, f"systemctl reload {KEEPER}"))
 
 
-@fault("model", CLEANLY_STOPPED, "Gave up after 3 failed start(s) in a row", within=60.0)
+@fault("model", CLEANLY_STOPPED, "Gave up after 2 failed start(s) in a row", within=60.0)
 def model_lost_while_serving(scene: Scene) -> None:
     """A shard of the worker's model is cut while it serves; then a rank is killed, and no start can succeed."""
     shard = f"{MODEL_FOLDER}/model-00003-of-00003.safetensors"
     scene.sh(scene.worker, f"mv {shard} /root/shard && head --bytes=1000 /root/shard > {shard}")
     scene.undo.callback(scene.sh, scene.worker, f"mv /root/shard {shard}")
     scene.kill_engine(scene.head)
-    # Three starts that fail, a minute and five minutes apart.
+    # Two starts that fail, a minute apart.
     scene.cluster.wait_until(lambda: scene.look().ranks[0].unit.active in ("failed", "inactive"), 900)
 
 

@@ -127,3 +127,4 @@ def test_chats_are_lost_only_by_asking_twice() -> None:
     assert SINGLE.play("delete_open_webui.yml", delete="open-webui", really="yes").code == 0
     volumes = SINGLE.run("spark-01", "docker", "volume", "ls", "--quiet").split()
     assert "open-webui" not in volumes
+    assert changes(SINGLE.play("delete_open_webui.yml")) == 0  # there is nothing that could be lost
