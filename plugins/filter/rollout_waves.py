@@ -93,9 +93,8 @@ def _change(known: t.Mapping[str, t.Any], offline: bool) -> Change:
     """Return what a node came to know. One that does not know it, and was not refused, was lost before."""
     draft = (known.get("server_planned") or {}).get("draft")
     if known.get("rollout_refused") or not draft:
-        return Change(
-            refused=words({"msg": known.get("rollout_refused")}) or "a node was lost before it was looked at."
-        )
+        lost = "a node was lost before it was looked at. Next step: doctor.yml for this cluster."
+        return Change(refused=words({"msg": known.get("rollout_refused")}) or lost)
     if offline and draft["refused"]:
         return Change(refused="\n".join(item["msg"] for item in draft["refused"]))
     if offline and draft["instances"]:

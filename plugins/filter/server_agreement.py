@@ -49,14 +49,20 @@ def server_agreement(hostvars: t.Any, nodes: t.Sequence[str]) -> str:
     refusals = [str(result.get("msg", "")) for result in results.values() if "plan" not in result]
     if refusals:
         told = [text for text in dict.fromkeys(refusals) if text]
-        return "\n".join(told) or f"No plan of {', '.join(node for node in nodes if 'plan' not in results[node])}."
+        lacking = ", ".join(node for node in nodes if "plan" not in results[node])
+        return (
+            "\n".join(told) or f"No plan of {lacking}.\n  Next step: mend what failed there before, and run it again."
+        )
     generations = {node: result["plan"]["generation"] for node, result in results.items()}
+    hint = "  Next step: set server_* variables in the cluster's group variables, not on a host."
     if len(set(generations.values())) == 1:
-        return ""
+        keeps = [[rank["keep"] for rank in result["plan"]["ranks"].values()] for result in results.values()]
+        told = "The nodes come to different settings of their keepers, which would not find each other."
+        return "" if all(keep == keeps[0] for keep in keeps) else f"{told}\n{hint}"
     shown = ", ".join(f"{node} {generation}" for node, generation in sorted(generations.items()))
     return (
         f"The nodes come to different plans ({shown}), because a server_* variable is not the same on all of them.\n"
-        "  Next step: set server_* variables in the cluster's group variables, not on a host."
+        f"{hint}"
     )
 
 

@@ -118,6 +118,11 @@ probe:
     last_good:
       description: What last passed the gate on this node; empty when nothing did.
       type: dict
+    plans:
+      description: The instances of which this node has a last good plan, kept or stopped.
+      type: list
+      elements: str
+      sample: [sglang]
 """
 
 import typing as t
@@ -128,9 +133,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._errors import SparkError
 from ..module_utils.edges import _held, _host, _units
 from ..module_utils.edges._docker import HAVE_DOCKER, Docker
-from ..module_utils.edges._files import room
+from ..module_utils.edges._files import free_bytes
 from ..module_utils.edges._http import Api
-from ..module_utils.edges._plans import last_good
+from ..module_utils.edges._plans import last_good, planned
 from ..module_utils.server._container import Observed
 
 
@@ -148,8 +153,9 @@ def probe(module: AnsibleModule) -> dict[str, t.Any]:
         "ports": {str(port): {**owner, "container": ""} for port, owner in listeners.items()},
         "interfaces": [asdict(interface) for interface in _host.interfaces(module.run_command)],
         "memory": {**_host.memory(), "held": 0, "others": {}},
-        "state": {"path": params["state_dir"], "room": room(params["state_dir"])},
+        "state": {"path": params["state_dir"], "room": free_bytes(params["state_dir"], reserved=True)},
         "last_good": last_good(params["state_dir"], params["name"]),
+        "plans": list(planned(params["state_dir"])),
         "keepers": {name: asdict(_units.look(module.run_command, name)) for name in _units.kept(module.run_command)},
     }
     try:

@@ -37,7 +37,7 @@ options:
     description:
       - V(present) keeps the plan, installs the keeper and starts it.
       - V(absent) stops it, which stops its rank, forgets the plan, and takes program, unit and command away with the
-        last instance.
+        last instance that is kept or has a plan.
     type: str
     choices: [present, absent]
     default: present
@@ -124,8 +124,9 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
         actions = ["keep"] if plan and not _plans.is_kept(*kept, plan) else []
         actions += present(params["enabled"], stale, unit, outdated)
     else:
-        others = set(_units.kept(module.run_command)) - {params["name"]}
-        left = _units.left(params["name"]) or params["name"] in _plans.planned(params["state_dir"])
+        planned = _plans.planned(params["state_dir"])
+        others = {*_units.kept(module.run_command), *planned} - {params["name"]}
+        left = _units.left(params["name"]) or params["name"] in planned
         actions = absent(stale, unit, needed=bool(others), left=left)
     for action in () if module.check_mode else actions:
         perform(module, action, stale, texts)

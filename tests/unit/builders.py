@@ -156,6 +156,7 @@ def probe_result(**changes: t.Any) -> dict[str, t.Any]:
             "memory": {"total": 128849018880, "available": 118111600640},
             "state": {"path": "/etc/dgxspark-sglang", "room": 2**40},
             "last_good": {},
+            "plans": [],
             **changes,
         },
     }

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import glob
 import http.client
 import json
 import os
@@ -18,7 +17,7 @@ from ..companion._gate import Answers
 from ..companion._systemd import ENGINES, SHOW, Unit, parse_units
 from ..companion._unit import COMPANION_LABEL, MARK
 from ..companion._volume import Volume
-from ..keeper._unit import EVERY, unit_of
+from ..keeper._unit import unit_of
 from ..server._docker_errors import connection_error
 from . import _host
 from ._apt import Run, said
@@ -26,10 +25,10 @@ from ._docker import Docker
 from ._docker import said as explained
 from ._http import Api
 from ._plans import planned
+from ._units import kept
 
 # Seconds for a question that is answered without the engine, and for one that it has to generate for.
 _ASK, _GENERATE = 10, 120
-_WANTS = "/etc/systemd/system/*.wants"
 
 
 def units(run: Run, names: t.Iterable[str]) -> tuple[Unit, ...]:
@@ -40,11 +39,7 @@ def units(run: Run, names: t.Iterable[str]) -> tuple[Unit, ...]:
 
 def keepers(run: Run, state_dir: str) -> tuple[Unit, ...]:
     """Return the units that keep our servers: those that run, start at boot, or have a last good plan."""
-    listed = said(run, ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", EVERY])
-    names = {line.split()[0] for line in listed.splitlines() if line.strip()}
-    names |= {os.path.basename(path) for path in glob.glob(f"{_WANTS}/{EVERY}")}
-    names |= {unit_of(instance) for instance in planned(state_dir)}
-    return units(run, sorted(names))
+    return units(run, sorted({unit_of(instance) for instance in (*kept(run), *planned(state_dir))}))
 
 
 def look(run: Run, name: str, port: int, state_dir: str) -> Seen:

@@ -107,12 +107,16 @@ def text_of(path: str) -> str:
         return ""
 
 
-def room(folder: str) -> int:
-    """Return the bytes that are free for root in a folder, or in the nearest one above it that exists."""
-    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-    found = os.statvfs(folder)
-    return found.f_bfree * found.f_frsize
+def free_bytes(path: str, reserved: bool = False) -> int:
+    """Return the bytes that the file system of a path has free, whether or not there is something at the path.
+
+    `reserved`: with those that are kept back for root.
+    """
+    path = os.path.abspath(path)
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    found = os.statvfs(path)
+    return (found.f_bfree if reserved else found.f_bavail) * found.f_frsize
 
 
 def digest_of(path: str) -> str:

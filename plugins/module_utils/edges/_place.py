@@ -18,7 +18,7 @@ from .._errors import SparkError
 from .._text import gib
 from ..transfer._chain import listing, reusable
 from ..transfer._manifest import NAME, PARTIAL, Manifest, compare, parse
-from ._files import replace, text_of
+from ._files import free_bytes, replace, text_of
 from ._jobs import passwd, sizes
 
 _PART = ".part"
@@ -40,7 +40,7 @@ class Place:
             "listed": not text,
             "lacks": compare(has, sizes(self.path)).problems(),
             "partial": sum(size for name, size in sizes(self.partial).items() if name != NAME),
-            "free": _free(self.path),
+            "free": free_bytes(self.path),
             "at": time.time(),
         }
 
@@ -49,9 +49,9 @@ class Place:
 
     def room(self, needed: int, spare: int = 0) -> None:
         """Refuse when the file system has less than `needed` bytes beside the spare ones. Raises SparkError."""
-        if _free(self.path) < needed + spare:
+        if free_bytes(self.path) < needed + spare:
             kept = f", and {gib(spare)} must stay free" if spare else ""
-            what = f"The node has {gib(_free(self.path))} free for {self.path}, needed are {gib(needed)}{kept}."
+            what = f"The node has {gib(free_bytes(self.path))} free for {self.path}, needed are {gib(needed)}{kept}."
             raise SparkError(what, "make room there.")
 
     def is_whole(self, wanted: Manifest) -> bool:
@@ -192,11 +192,3 @@ def _listed(path: str) -> dict[str, tuple[int, float]]:
         if not any(part.startswith(".") for part in name.split("/")):
             found[name] = (size, os.path.getmtime(f"{path}/{name}"))
     return found
-
-
-def _free(path: str) -> int:
-    """Return the bytes that the file system of `path` has for an ordinary user, whether or not `path` is there."""
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize

@@ -105,7 +105,7 @@ def kept(run: Run) -> list[str]:
     """Return the instances that are kept on this node: their keepers run, have failed, or start at boot."""
     if not installed():
         return []
-    listing = ["systemctl", "list-units", "--all", "--plain", "--no-legend", EVERY]
+    listing = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", EVERY]
     loaded = [line.split()[0] for line in run(listing)[1].splitlines() if " inactive " not in line]
     waiting = os.listdir(WANTS) if os.path.isdir(WANTS) else []
     return sorted({found for name in (*loaded, *waiting) if (found := instance_of(name))})

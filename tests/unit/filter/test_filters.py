@@ -221,6 +221,43 @@ def test_what_a_cluster_goes_back_to(first: dict[str, t.Any], failed: str, expec
     assert server_fallback(nodes, NODES, {"generation": failed, "ranks": {node: {} for node in NODES}}) == expected
 
 
+AWAY = {"server_started": {"unreachable": True}}
+RENEWED = {"server_started": {"changed": True, "actions": ["renew"]}}
+CLEAN = nothing(UNTOUCHED, halt=False)
+
+
+@pytest.mark.parametrize(
+    ("second", "first_runs", "expected"),
+    [
+        pytest.param(AWAY, True, CLEAN, id="there was nothing to do for it"),
+        pytest.param(AWAY, False, nothing(SAME), id="it may have stopped its rank with the others"),
+        pytest.param(
+            {"server_started": {"changed": True, "actions": ["disable"]}, "server_gate": at_gate("generation")},
+            True,
+            nothing(ALONE, halt=False),
+            id="a keeper that had no container",
+        ),
+        pytest.param({"server_started": STARTED}, True, nothing(SAME), id="it had ended meanwhile and was started"),
+        pytest.param(
+            {**RENEWED, "server_gate": at_gate("certificate")}, True, nothing(ALONE, halt=False), id="renewed"
+        ),
+        pytest.param(
+            {**KEPT, "server_gate": at_gate("unreachable")}, True, nothing(ALONE, halt=False), id="at the gate"
+        ),
+    ],
+)
+def test_a_node_that_goes_away_takes_nothing_along_that_serves(
+    second: dict[str, t.Any], first_runs: bool, expected: dict[str, t.Any]
+) -> None:
+    def node(number: int, runs: bool, **more: t.Any) -> dict[str, t.Any]:
+        container = {"running": runs, "generation": "good"}
+        looked = probe_result(last_good=GOOD, container=container)
+        return {"server_looked": looked, **KEPT, "server_gate": gate(f"spark-0{number}", number - 1), **more}
+
+    nodes = {"spark-01": node(1, first_runs), "spark-02": node(2, True, **second)}
+    assert server_fallback(nodes, NODES, {"generation": "good", "ranks": {name: {} for name in NODES}}) == expected
+
+
 def test_an_idle_node_that_was_cleared_is_a_change() -> None:
     known = {
         "server_looked": probe_result(last_good={**GOOD, "nnodes": 1}),
@@ -234,10 +271,16 @@ def test_an_idle_node_that_was_cleared_is_a_change() -> None:
     assert server_fallback({**nodes, "spark-02": {**idle, **KEPT}}, NODES, plan) == nothing(ALONE, halt=False)
 
 
-def planned(generation: str) -> dict[str, t.Any]:
-    return {"server_planned": {"plan": {"generation": generation}}}
+def planned(generation: str, port: int = 30100) -> dict[str, t.Any]:
+    ranks = {node: {"keep": {"port": port}} for node in NODES}
+    return {"server_planned": {"plan": {"generation": generation, "ranks": ranks}}}
 
 
+DEAF = (
+    "The nodes come to different settings of their keepers, which would not find each other.\n"
+    "  Next step: set server_* variables in the cluster's group variables, not on a host."
+)
+MEND = "\n  Next step: mend what failed there before, and run it again."
 DIFFERENT = (
     "The nodes come to different plans (spark-01 aaaa, spark-02 bbbb), because a server_* variable is not the same on"
     " all of them.\n"
@@ -250,6 +293,7 @@ DIFFERENT = (
     [
         pytest.param(planned("aaaa"), planned("aaaa"), "", id="one plan"),
         pytest.param(planned("aaaa"), planned("bbbb"), DIFFERENT, id="two plans"),
+        pytest.param(planned("aaaa", 1), planned("aaaa", 2), DEAF, id="keepers that would not find each other"),
         pytest.param(
             {"server_planned": {"failed": True, "msg": "No head.\n  Next step: set it."}},
             {"server_planned": {"failed": True, "msg": "No head.\n  Next step: set it."}},
@@ -265,8 +309,8 @@ DIFFERENT = (
         pytest.param(
             planned("aaaa"), {"server_planned": {"failed": True, "msg": "No head."}}, "No head.", id="a refusal of one"
         ),
-        pytest.param(planned("aaaa"), {"server_planned": None}, "No plan of spark-02.", id="no plan of one"),
-        pytest.param({}, {}, "No plan of spark-01, spark-02.", id="no plan at all"),
+        pytest.param(planned("aaaa"), {"server_planned": None}, f"No plan of spark-02.{MEND}", id="no plan of one"),
+        pytest.param({}, {}, f"No plan of spark-01, spark-02.{MEND}", id="no plan at all"),
     ],
 )
 def test_all_nodes_must_come_to_one_plan(first: dict[str, t.Any], second: dict[str, t.Any], expected: str) -> None:

@@ -35,6 +35,9 @@ def looked(**more: t.Any) -> dict[str, t.Any]:
     return {"a": {"server_looked": LOOKED, "model_found": {"whole": True}, "image_pulled": {"actions": []}, **more}}
 
 
+LOST = "a node was lost before it was looked at."
+
+
 @pytest.mark.parametrize(
     ("more", "source", "expected"),
     [
@@ -94,7 +97,7 @@ def test_an_idle_node_that_does_not_answer_is_a_refusal() -> None:
         pytest.param(
             {},
             False,
-            {"now": "", "wanted": "", "why": "", "refused": "a node was lost before it was looked at."},
+            {"now": "", "wanted": "", "why": "", "refused": f"{LOST} Next step: doctor.yml for this cluster."},
             id="lost",
         ),
     ],

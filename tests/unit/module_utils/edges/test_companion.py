@@ -18,7 +18,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils._errors import Spa
 from ansible_collections.dgxspark.sglang.plugins.module_utils.companion._gate import Answers
 from ansible_collections.dgxspark.sglang.plugins.module_utils.companion._unit import COMPANION_LABEL, MARK
 from ansible_collections.dgxspark.sglang.plugins.module_utils.companion._volume import Volume
-from ansible_collections.dgxspark.sglang.plugins.module_utils.edges import _companion
+from ansible_collections.dgxspark.sglang.plugins.module_utils.edges import _companion, _units
 from ansible_collections.dgxspark.sglang.plugins.module_utils.edges._http import Api
 
 Reply = tuple[int, list[t.Any]]
@@ -90,6 +90,7 @@ def test_a_busy_node(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "ondemand.last_good.json").write_text("{}")
     engine.servers = [("sglang", True), ("ondemand", False)]
     monkeypatch.setattr(_companion._host, "listeners", lambda ports: {8080: {"pid": 1, "process": "x"}})
+    monkeypatch.setattr(_units, "installed", lambda: True)
     node = Node(dgxspark_sglang__sglang={"ActiveState": "active"}, vllm={"ActiveState": "active"})
     seen = _companion.look(node, "open-webui", 8080, str(tmp_path))
     assert seen.servers == ("sglang",)

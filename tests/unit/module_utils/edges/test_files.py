@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.dgxspark.sglang.plugins.module_utils.edges._files import room, write_private
+from ansible_collections.dgxspark.sglang.plugins.module_utils.edges._files import free_bytes, write_private
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -66,5 +66,6 @@ def test_nothing_wanted_and_nothing_there_is_no_change(folder: Path) -> None:
     assert write_private(str(folder), {}) is False
 
 
-def test_the_room_of_a_folder_that_is_not_there_yet_is_that_of_the_one_above_it(tmp_path: Path) -> None:
-    assert 0 < room(str(tmp_path / "not" / "there")) <= shutil.disk_usage(tmp_path).total
+def test_a_folder_that_is_not_there_yet_has_the_room_of_the_one_above_it(tmp_path: Path) -> None:
+    assert 0 < free_bytes(str(tmp_path / "not" / "there")) <= shutil.disk_usage(tmp_path).total
+    assert free_bytes("not/there", reserved=True) >= free_bytes("") > 0
