@@ -30,7 +30,8 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
-        args = {**self._task.args, "purpose": self._task.args.get("purpose") or playbooks(), "holder": this_run()}
+        purpose = ", ".join(filter(None, [playbooks(), self._task.args.get("purpose")]))
+        args = {**self._task.args, "purpose": purpose, "holder": this_run()}
         seen = self._execute_module(module_args=args, task_vars=task_vars)
         other = seen.get("lock", {}).get("holder", {})
         if args.get("state", "held") == "held" and other and other["run"] != args["holder"]["run"] and gone(other):

@@ -43,27 +43,26 @@ _value:
 
 import typing as t
 
+_HINT = "  Next step: set server_* variables in the cluster's group variables, not on a host."
+
 
 def server_agreement(hostvars: t.Any, nodes: t.Sequence[str]) -> str:
     results = {node: hostvars[node].get("server_planned") or {} for node in nodes}
     refusals = [str(result.get("msg", "")) for result in results.values() if "plan" not in result]
     if refusals:
-        told = [text for text in dict.fromkeys(refusals) if text]
         lacking = ", ".join(node for node in nodes if "plan" not in results[node])
-        return (
-            "\n".join(told) or f"No plan of {lacking}.\n  Next step: mend what failed there before, and run it again."
-        )
-    generations = {node: result["plan"]["generation"] for node, result in results.items()}
-    hint = "  Next step: set server_* variables in the cluster's group variables, not on a host."
-    if len(set(generations.values())) == 1:
-        keeps = [[rank["keep"] for rank in result["plan"]["ranks"].values()] for result in results.values()]
-        told = "The nodes come to different settings of their keepers, which would not find each other."
-        return "" if all(keep == keeps[0] for keep in keeps) else f"{told}\n{hint}"
-    shown = ", ".join(f"{node} {generation}" for node, generation in sorted(generations.items()))
-    return (
-        f"The nodes come to different plans ({shown}), because a server_* variable is not the same on all of them.\n"
-        f"{hint}"
-    )
+        unsaid = f"No plan of {lacking}.\n  Next step: mend what failed there before, and run it again."
+        return "\n".join(text for text in dict.fromkeys(refusals) if text) or unsaid
+    plans = {node: result["plan"] for node, result in results.items()}
+    if len({plan["generation"] for plan in plans.values()}) > 1:
+        shown = ", ".join(f"{node} {plan['generation']}" for node, plan in sorted(plans.items()))
+        why = "because a server_* variable is not the same on all of them"
+        return f"The nodes come to different plans ({shown}), {why}.\n{_HINT}"
+    # What keepers go by is no part of the generation: it restarts nothing.
+    kept = [[rank["keep"] for rank in plan["ranks"].values()] for plan in plans.values()]
+    if any(keep != kept[0] for keep in kept):
+        return f"The nodes come to different settings of their keepers, which would not find each other.\n{_HINT}"
+    return ""
 
 
 class FilterModule:

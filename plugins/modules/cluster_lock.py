@@ -43,7 +43,7 @@ options:
     choices: [held, released]
     default: held
   purpose:
-    description: What for, told to those who are refused. The name of the playbook when not given.
+    description: What for, told to those who are refused after the name of the playbook.
     type: str
     default: ""
   expires:

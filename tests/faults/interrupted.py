@@ -71,6 +71,16 @@ def ssh_lost_in_the_middle(scene: Scene) -> None:
     scene.green(scene.play("site.yml"))
 
 
+@fault("network", SERVING_AS_BEFORE, "nothing was touched: what ran before runs on")
+def ssh_lost_while_nothing_changes(scene: Scene) -> None:
+    """The worker's ssh is cut off when site.yml has looked at everything and found it as planned."""
+    run = scene.begin("site.yml")
+    run.until(r"TASK \[dgxspark.sglang.server : Plan \| All nodes must have come to the same plan\]", times=2)
+    scene.without_ssh(scene.worker)
+    scene.red(scene.finish(run))
+    scene.repair()
+
+
 @fault("node", SERVING_AGAIN, engine=STAND_IN, within=420.0)
 def node_lost_halfway(scene: Scene) -> None:
     """The worker loses its power while a switch waits for the new plan; when it is back, site.yml is run again."""

@@ -52,15 +52,16 @@ class Run:
                 self.lines.append((time.monotonic(), line))
                 self._changed.notify_all()
 
-    def until(self, pattern: str, seconds: float = 120) -> None:
-        """Wait until the play has printed a line with `pattern`."""
-        end, seen = time.monotonic() + seconds, 0
+    def until(self, pattern: str, seconds: float = 120, times: int = 1) -> None:
+        """Wait until the play has printed that many lines with `pattern`."""
+        end, seen, found = time.monotonic() + seconds, 0, 0
         while True:
             with self._changed:
                 if len(self.lines) == seen:
                     self._changed.wait(0.5)
                 new, seen = self.lines[seen:], len(self.lines)
-            if any(re.search(pattern, line) for _at, line in new):
+            found += sum(bool(re.search(pattern, line)) for _at, line in new)
+            if found >= times:
                 return
             assert self.process.poll() is None or new, f"{self.playbook} ended without {pattern!r}:\n{self.output}"
             assert time.monotonic() < end, f"{self.playbook} did not say {pattern!r} in {seconds} s:\n{self.output}"

@@ -52,10 +52,10 @@ def test_the_module_is_told_who_asks_and_what_for() -> None:
     assert action.asked == [{"cluster": "alpha", "purpose": "site.yml", "holder": ME}]
 
 
-def test_a_purpose_that_was_given_is_told() -> None:
+def test_a_purpose_that_was_given_is_told_after_the_playbook() -> None:
     action = Action([TAKEN], purpose="new cables")
     action.run()
-    assert action.asked[0]["purpose"] == "new cables"
+    assert action.asked[0]["purpose"] == "site.yml, new cables"
 
 
 def test_the_lock_of_a_run_that_is_gone_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
