@@ -130,6 +130,8 @@ def converge(module: AnsibleModule) -> dict[str, t.Any]:
         actions = absent(stale, unit, needed=bool(others), left=left)
     for action in () if module.check_mode else actions:
         perform(module, action, stale, texts)
+    if params["state"] == "present" and not module.check_mode:
+        _plans.settle(*kept)
     return {
         "changed": bool(actions),
         "actions": actions,

@@ -14,9 +14,9 @@ from .._errors import SparkError
 from ..keeper._kept import Kept
 from ..keeper._types import START, STOP, Action
 from ..server._container import build, decide, refuse_foreign
-from ..server._secrets import secret_dir, secrets_of, used
+from ..server._secrets import TLS_PEM, former_dir, secret_dir, secrets_of, speaks_tls, used
 from ._docker import Docker
-from ._files import read_private
+from ._files import read_private, write_private
 from ._rank import act
 
 
@@ -74,7 +74,13 @@ class Hands(threading.Thread):
             act(engine, step, wanted, params)
 
     def _secrets(self) -> t.Mapping[str, str]:
+        server, own = self._kept.server, (str(self._kept.server["state_dir"]), self._kept.server["name"])
+        files = read_private(secret_dir(*own))
+        former = read_private(former_dir(*own)).get(TLS_PEM)
+        if former and speaks_tls(server["args"]) and TLS_PEM not in files:
+            files[TLS_PEM] = former  # a run that took TLS away was interrupted
+            write_private(secret_dir(*own), files)
         try:
-            return secrets_of(read_private(secret_dir(str(self._kept.server["state_dir"]), self._kept.server["name"])))
+            return secrets_of(files)
         except ValueError as error:
             raise SparkError("The secret files can't be read.", "run site.yml, which writes them again.") from error

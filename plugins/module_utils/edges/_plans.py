@@ -52,12 +52,16 @@ def keep(state_dir: str, instance: str, plan: t.Mapping[str, t.Any]) -> None:
     try:
         os.makedirs(state_dir, mode=0o700, exist_ok=True)
         replace(plan_file(state_dir, instance), _text(plan))
-        write_private(former_dir(state_dir, instance), {})  # there is no way back behind this plan
     except OSError as error:
         hint = (
             "make room on the node's disk and run site.yml again; until then a reboot does not bring the server back."
         )
         raise SparkError(f"The last good plan can't be written: {error}.", hint) from error
+
+
+def settle(state_dir: str, instance: str) -> None:
+    """Remove what only the way back from a plan that is tried would need."""
+    write_private(former_dir(state_dir, instance), {})
 
 
 def forget(state_dir: str, instance: str) -> None:

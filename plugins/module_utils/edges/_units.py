@@ -62,12 +62,13 @@ def look(run: Run, instance: str) -> Unit:
     )
 
 
-def systemctl(run: Run, *words: str) -> None:
-    """Raises SparkError when systemd refuses."""
+def systemctl(run: Run, *words: str) -> str:
+    """Return what systemd says. Raises SparkError when it refuses."""
     status, output, error = run(["systemctl", *words])
     if status != 0:
         what = f"`systemctl {' '.join(words)}` failed: {(error or output).strip()}"
         raise SparkError(what, f"look at `systemctl status {words[-1]}` and `journalctl -u {words[-1]}` on the node.")
+    return output
 
 
 def hold(run: Run, instance: str, action: str) -> None:
@@ -102,11 +103,14 @@ def forget(instance: str) -> None:
 
 
 def kept(run: Run) -> list[str]:
-    """Return the instances that are kept on this node: their keepers run, have failed, or start at boot."""
+    """Return the instances that are kept on this node: their keepers run, have failed, or start at boot.
+
+    Raises SparkError where systemd can't be asked.
+    """
     if not installed():
         return []
-    listing = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", EVERY]
-    loaded = [line.split()[0] for line in run(listing)[1].splitlines() if " inactive " not in line]
+    listed = systemctl(run, "list-units", "--all", "--plain", "--no-legend", "--full", EVERY)
+    loaded = [line.split()[0] for line in listed.splitlines() if " inactive " not in line]
     waiting = os.listdir(WANTS) if os.path.isdir(WANTS) else []
     return sorted({found for name in (*loaded, *waiting) if (found := instance_of(name))})
 

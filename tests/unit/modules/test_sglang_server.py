@@ -260,7 +260,7 @@ def test_the_way_back_to_a_plan_with_tls_has_its_certificate(
     assert not kept.exists()
     assert converge(engine, **tls(params, ""))["changed"] is True
     assert kept.read_text(encoding="utf-8") == "first"
-    _plans.keep(str(tmp_path / "state"), "sglang", {"generation": "new"})
+    _plans.settle(str(tmp_path / "state"), "sglang")
     assert [path.name for path in (tmp_path / "state").iterdir() if path.is_dir()] == ["sglang.secrets"]
 
 

@@ -48,6 +48,7 @@ from ansible_collections.dgxspark.sglang.plugins.module_utils.keeper._types impo
     Own,
 )
 from ansible_collections.dgxspark.sglang.plugins.module_utils.server._container import LABEL, ContainerSpec, Observed
+from ansible_collections.dgxspark.sglang.plugins.module_utils.server._secrets import tls_args
 from ansible_collections.dgxspark.sglang.tests.unit.builders import IMAGE_ID, server_params
 from ansible_collections.dgxspark.sglang.tests.unit.keepers import GENERATION, last_good
 
@@ -489,6 +490,18 @@ def test_a_container_is_made_anew_from_the_plan_and_its_secrets(
     assert (engine.made.restart_policy, set(engine.made.secrets), engine.made.image_id) == ("no", {"api_key"}, IMAGE_ID)
     assert engine.made.generation == GENERATION
     assert "made anew from the last good plan" in hands.did
+
+
+def test_a_plan_with_tls_gets_the_certificate_that_an_interrupted_run_has_put_aside(
+    engine: Engine, tmp_path: Path
+) -> None:
+    plan = kept(tmp_path)
+    plan.server["args"].update(tls_args(refresh=True))
+    former = tmp_path / "state/sglang.secrets.former/tls.pem"
+    former.parent.mkdir(parents=True)
+    former.write_text("certificate and key")
+    assert carry_out(plan, Action(START)).fault == ""
+    assert (tmp_path / "state/sglang.secrets/tls.pem").read_text() == "certificate and key"
 
 
 def test_a_container_of_somebody_else_is_not_touched(engine: Engine, tmp_path: Path) -> None:
