@@ -17,7 +17,7 @@ demo:  ## two simulated Sparks, the bring-up, and one answer (7 min; later 2)
 test:  ## everything, from nothing (48 min; later 44)
 	@$(RUN)/run_tests.py
 
-test-faults: setup  ## a cluster broken in every way there is, and docs/faults.md of it (about an hour); ONLY=name
+test-faults: setup  ## a cluster broken in every way there is, and docs/faults.md of it (80 min); ONLY=name
 	@$(IN_VENV)/run_faults.py $(if $(ONLY),--only '$(ONLY)')
 
 unit:  ## unit tests on both ansible-core versions

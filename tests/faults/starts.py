@@ -126,7 +126,13 @@ def last_good_is_broken_too(scene: Scene) -> None:
     scene.red(scene.finish(run))
 
 
-@fault("image", REFUSED, "spark-02: a container named sglang exists that this collection did not make", serving=False)
+@fault(
+    "image",
+    REFUSED,
+    "spark-02: instance-name: sglang is a container of somebody else",
+    "rename or remove it",
+    serving=False,
+)
 def stranger_with_our_name(scene: Scene) -> None:
     """Somebody else's container has the server's name on the worker, while nothing serves."""
     stranger = f"docker run --detach --name sglang --network none --entrypoint sleep {FAULTY} 600"

@@ -53,7 +53,7 @@ def main() -> int:
             show_tail(lab.log)
             say("\n0 passed, 1 failed")
             return 1
-        heading("faults", "about an hour for all of them")
+        heading("faults", "80 min for all of them")
         tally = test(only)
     finally:
         run_logged("lab-down", [*LAB, "down"], limit=300, env=tool_env())
