@@ -14,7 +14,7 @@ setup:  ## virtual environments and the collection link (80 s; later nothing)
 demo:  ## two simulated Sparks, the bring-up, and one answer (7 min; later 2)
 	@$(RUN)/demo.py
 
-test:  ## everything, from nothing (48 min; later 44)
+test:  ## everything, from nothing (48 min; later 42)
 	@$(RUN)/run_tests.py
 
 test-faults: setup  ## a cluster broken in every way there is, and docs/faults.md of it (80 min); ONLY=name
@@ -29,7 +29,7 @@ contract:  ## contract tests on both ansible-core versions
 ecosystem: setup  ## sanity, ansible-lint, docs, importer, types (1-3 min); ONLY=name for one
 	@$(IN_VENV)/ecosystem.py $(if $(ONLY),--only $(ONLY))
 
-molecule:  ## the scenarios on simulated Sparks (about 37 min)
+molecule:  ## the scenarios on simulated Sparks (about 34 min)
 	@$(RUN)/run_tests.py molecule
 
 lint: setup  ## the quick part of ecosystem: ruff, mypy, ansible-lint

@@ -160,7 +160,7 @@ def lab_up() -> Job:
 
 def molecule_scenarios(lab: Job | None = None) -> Tally:
     tally = Tally("molecule")
-    heading("molecule: " + (", ".join(scenarios()) or "no scenario found"), "37 min")
+    heading("molecule: " + (", ".join(scenarios()) or "no scenario found"), "33 min")
     started = time.monotonic()
     lab = lab or lab_up()
     try:
