@@ -43,6 +43,7 @@ _value:
 
 import typing as t
 
+_WHY = "because a server_* variable is not the same on all of them"
 _HINT = "  Next step: set server_* variables in the cluster's group variables, not on a host."
 
 
@@ -53,16 +54,24 @@ def server_agreement(hostvars: t.Any, nodes: t.Sequence[str]) -> str:
         lacking = ", ".join(node for node in nodes if "plan" not in results[node])
         unsaid = f"No plan of {lacking}.\n  Next step: mend what failed there before, and run it again."
         return "\n".join(text for text in dict.fromkeys(refusals) if text) or unsaid
-    plans = {node: result["plan"] for node, result in results.items()}
+    plans = {node: result["plan"] for node, result in sorted(results.items())}
     if len({plan["generation"] for plan in plans.values()}) > 1:
-        shown = ", ".join(f"{node} {plan['generation']}" for node, plan in sorted(plans.items()))
-        why = "because a server_* variable is not the same on all of them"
-        return f"The nodes come to different plans ({shown}), {why}.\n{_HINT}"
+        shown = ", ".join(f"{node} {plan['generation']}" for node, plan in plans.items())
+        return f"The nodes come to different plans ({shown}), {_WHY}.\n{_HINT}"
     # What keepers go by is no part of the generation: it restarts nothing.
-    kept = [[rank["keep"] for rank in plan["ranks"].values()] for plan in plans.values()]
-    if any(keep != kept[0] for keep in kept):
-        return f"The nodes come to different settings of their keepers, which would not find each other.\n{_HINT}"
-    return ""
+    told = _differing({node: [rank["keep"] for rank in plan["ranks"].values()] for node, plan in plans.items()})
+    return f"The keepers of the nodes would go by different settings ({told}), {_WHY}.\n{_HINT}" if told else ""
+
+
+def _differing(keeps: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]]) -> str:
+    """Return what is not the same everywhere, with its values. `keeps`: node -> its settings for each rank."""
+    told: dict[str, str] = {}
+    for rank in zip(*keeps.values(), strict=True):
+        for name in rank[0]:
+            values = [keep[name] for keep in rank]
+            if any(value != values[0] for value in values):
+                told[name] = ", ".join(f"{node} {value}" for node, value in zip(keeps, values, strict=True))
+    return "; ".join(f"{name}: {values}" for name, values in told.items())
 
 
 class FilterModule:

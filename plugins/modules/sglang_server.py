@@ -139,6 +139,8 @@ options:
     description:
       - Private key and certificates in PEM format, for O(args) with C(ssl_certfile). They reach the engine in a file of
         mode 0600. With C(enable_ssl_refresh) others are a change of that file, and the engine runs on.
+      - Without it, a plan that speaks TLS has the one that a plan without TLS has put aside on the node. It is there
+        until M(dgxspark.sglang.sglang_keeper) keeps a plan.
     type: str
 requirements:
   - docker (Python SDK)
@@ -238,7 +240,7 @@ from ..module_utils._errors import SparkError
 from ..module_utils.edges import _host, _units
 from ..module_utils.edges._docker import HAVE_DOCKER, NO_SDK_HINT, Docker
 from ..module_utils.edges._files import read_private, write_private
-from ..module_utils.edges._rank import act, api_port
+from ..module_utils.edges._rank import act, api_port, former_pem
 from ..module_utils.keeper._unit import DISABLE, HOLD, with_keeper
 from ..module_utils.server._container import RDMA_DEVICES, ContainerSpec, build, decide, diff, refuse_foreign
 from ..module_utils.server._downtime import seconds_of
@@ -249,7 +251,8 @@ UP = ("started", "restarted")
 
 def converge(module: AnsibleModule) -> dict[str, t.Any]:
     params, state = module.params, module.params["state"]
-    secrets = used(params["args"], {**params, "tls_pem": params["tls_pem"] or former_pem(params)})
+    pem = params["tls_pem"] or former_pem(params["state_dir"], params["name"])
+    secrets = used(params["args"], {**params, "tls_pem": pem})
     unseen = module.check_mode and not HAVE_DOCKER
     if unseen:
         module.warn(f"Docker was not asked: {NO_SDK_HINT} Assuming that no server of this collection is here.")
@@ -285,10 +288,6 @@ def wanted_spec(module: AnsibleModule, engine: Docker | None, secrets: dict[str,
     if not image_id and not module.check_mode:
         raise SparkError(f"Image {reference} is not on this node.", "pull it first with dgxspark.sglang.sglang_image.")
     return build(params, image_id, secrets)
-
-
-def former_pem(params: dict[str, t.Any]) -> str:
-    return read_private(former_dir(params["state_dir"], params["name"])).get(TLS_PEM, "")
 
 
 def preflight(wanted: ContainerSpec, module: AnsibleModule, engine: Docker, secrets: dict[str, str]) -> None:

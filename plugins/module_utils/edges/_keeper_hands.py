@@ -14,10 +14,10 @@ from .._errors import SparkError
 from ..keeper._kept import Kept
 from ..keeper._types import START, STOP, Action
 from ..server._container import build, decide, refuse_foreign
-from ..server._secrets import TLS_PEM, former_dir, secret_dir, secrets_of, speaks_tls, used
+from ..server._secrets import TLS_PEM, secret_dir, secrets_of, speaks_tls, used
 from ._docker import Docker
 from ._files import read_private, write_private
-from ._rank import act
+from ._rank import act, former_pem
 
 
 class Hands(threading.Thread):
@@ -76,7 +76,7 @@ class Hands(threading.Thread):
     def _secrets(self) -> t.Mapping[str, str]:
         server, own = self._kept.server, (str(self._kept.server["state_dir"]), self._kept.server["name"])
         files = read_private(secret_dir(*own))
-        former = read_private(former_dir(*own)).get(TLS_PEM)
+        former = former_pem(*own)
         if former and speaks_tls(server["args"]) and TLS_PEM not in files:
             files[TLS_PEM] = former  # a run that took TLS away was interrupted
             write_private(secret_dir(*own), files)

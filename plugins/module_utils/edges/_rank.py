@@ -10,7 +10,7 @@ import contextlib
 import typing as t
 
 from ..server._container import LABEL, ContainerSpec
-from ..server._secrets import secret_dir, secrets_of, speaks_tls
+from ..server._secrets import TLS_PEM, former_dir, secret_dir, secrets_of, speaks_tls
 from ._docker import Docker
 from ._files import read_private
 
@@ -26,6 +26,11 @@ def api_key(state_dir: str, instance: str) -> str:
     with contextlib.suppress(OSError, ValueError):
         return secrets_of(read_private(secret_dir(state_dir, instance))).get("api_key", "")
     return ""
+
+
+def former_pem(state_dir: str, instance: str) -> str:
+    """Return the certificate with its key that a plan without TLS has put aside; empty when there is none."""
+    return read_private(former_dir(state_dir, instance)).get(TLS_PEM, "")
 
 
 def act(engine: Docker, action: str, wanted: ContainerSpec | None, params: t.Mapping[str, t.Any]) -> None:

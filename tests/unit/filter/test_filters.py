@@ -272,12 +272,13 @@ def test_an_idle_node_that_was_cleared_is_a_change() -> None:
 
 
 def planned(generation: str, port: int = 30100) -> dict[str, t.Any]:
-    ranks = {node: {"keep": {"port": port}} for node in NODES}
+    ranks = {node: {"keep": {"rank": rank, "watch_port": port}} for rank, node in enumerate(NODES)}
     return {"server_planned": {"plan": {"generation": generation, "ranks": ranks}}}
 
 
 DEAF = (
-    "The nodes come to different settings of their keepers, which would not find each other.\n"
+    "The keepers of the nodes would go by different settings (watch_port: spark-01 1, spark-02 2), because a server_*"
+    " variable is not the same on all of them.\n"
     "  Next step: set server_* variables in the cluster's group variables, not on a host."
 )
 MEND = "\n  Next step: mend what failed there before, and run it again."

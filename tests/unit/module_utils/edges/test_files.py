@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
+import types
 from pathlib import Path
 
 import pytest
@@ -68,4 +70,10 @@ def test_nothing_wanted_and_nothing_there_is_no_change(folder: Path) -> None:
 
 def test_a_folder_that_is_not_there_yet_has_the_room_of_the_one_above_it(tmp_path: Path) -> None:
     assert 0 < free_bytes(str(tmp_path / "not" / "there")) <= shutil.disk_usage(tmp_path).total
-    assert free_bytes("not/there", reserved=True) >= free_bytes("") > 0
+
+
+@pytest.mark.parametrize("path", ["not/there", ""])
+def test_some_of_the_room_is_for_root_alone(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = types.SimpleNamespace(f_bfree=10, f_bavail=8, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda asked: found)
+    assert (free_bytes(path, reserved=True), free_bytes(path)) == (40960, 32768)
